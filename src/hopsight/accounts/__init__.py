@@ -1,0 +1,1 @@
+"""Organizations, account groups, users, tokens, and agents with their keys."""

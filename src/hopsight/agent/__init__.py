@@ -1,0 +1,1 @@
+"""The agent: measures on an endpoint, keeps results until the server has them."""

@@ -1,0 +1,87 @@
+"""Typed settings of the two programs, and the file they may come from.
+
+Flags win over ``HOPSIGHT_...`` variables, which win over ``hopsight.toml``, which wins over defaults; the
+command line library does the merging (``cli`` hands it what ``read_settings_file`` returns).
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from hopsight.errors import ConfigError
+
+DAY_S = 86_400
+
+
+class ServerConfig(Struct, frozen=True, kw_only=True):
+    """Settings of the server.
+
+    Args:
+        data: directory of everything that it keeps.
+        host: address to listen on.
+        port: 0 asks the system for a free one.
+        store: ``sqlite`` (in ``data``), ``sqlite:PATH`` or ``memory:``.
+        accounts: SQLAlchemy URL; None: SQLite in ``data``.
+        public_url: what clients call us, for links in answers; None: what each request says.
+        tls_cert: PEM file; with ``tls_key``.
+        tls_key: PEM file.
+        tls_self_signed: make and keep a certificate of our own.
+        rate_limit: requests a minute for each organization.
+        keep_s: seconds that records are kept.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8480
+    store: str = "sqlite"
+    accounts: str | None = None
+    public_url: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_self_signed: bool = False
+    rate_limit: int = 240
+    keep_s: int = 90 * DAY_S
+
+    @property
+    def tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.tls_self_signed or self.tls_cert is not None
+
+
+class AgentConfig(Struct, frozen=True, kw_only=True):
+    """Settings of the agent.
+
+    Args:
+        data: directory of its identity and spool.
+        connection_string: where to report, and the key to be let in; needed for the first start only.
+        targets: ``HOST[:PORT]``, measured besides what the server asks for.
+        location: name of the place where this machine is.
+        agent_name: what the API calls this agent; None: the computer's name.
+        spool_bytes: most that waiting records may take on disk; the oldest are dropped (and counted).
+        spool_age_s: oldest that a waiting record may be.
+    """
+
+    data: Path
+    connection_string: str | None = None
+    targets: tuple[str, ...] = ()
+    location: str | None = None
+    agent_name: str | None = None
+    spool_bytes: int = 256 << 20
+    spool_age_s: int = 30 * DAY_S
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Read ``hopsight.toml``: top-level keys hold for every command, a table for the command of its name.
+
+    Raises:
+        ConfigError: the file is not TOML, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"settings file {path}", str(error), "TOML") from None
+    except OSError as error:
+        raise ConfigError("settings file", path, f"a readable file ({error.strerror})") from None

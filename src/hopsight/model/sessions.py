@@ -1,0 +1,43 @@
+"""Network sessions: the stored document is the API document (API.md section 3.1).
+
+A field that was not measured is absent, never zero: hence ``None`` with ``omit_defaults``.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from hopsight.model.ids import SESSION_ID_PATTERN, SESSION_ROUND_S, UUID_PATTERN
+from hopsight.model.system import SystemMetrics
+from hopsight.model.times import DATE_PATTERN
+
+AgentId = Annotated[str, Meta(pattern=UUID_PATTERN, description="UUID in lower case")]
+RoundId = Annotated[int, Meta(ge=0, le=253_402_300_740, multiple_of=SESSION_ROUND_S)]
+DateTime = Annotated[str, Meta(pattern=DATE_PATTERN, description="UTC, YYYY-mm-dd HH:MM:SS")]
+IpAddress = Annotated[str, Meta(pattern="^[0-9A-Fa-f:.]{2,45}$", description="IPv4 or IPv6 address")]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e9)]
+WholeMilliseconds = Annotated[int, Meta(ge=0, le=10**9)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+
+
+class Destination(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the probes to one address found."""
+
+    target: IpAddress
+    loss_percent: Percent | None = field(default=None, name="loss")
+    latency_ms: WholeMilliseconds | None = field(default=None, name="latency")
+    jitter_ms: WholeMilliseconds | None = field(default=None, name="jitter")
+    avg_rtt_ms: Milliseconds | None = field(default=None, name="avgRtt")
+    max_rtt_ms: Milliseconds | None = field(default=None, name="maxRtt")
+    mean_dev_rtt_ms: Milliseconds | None = field(default=None, name="meanDevRtt")
+
+
+class NetworkSession(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """One item of ``networkSessions[]``."""
+
+    user_session_id: Annotated[str, Meta(pattern=SESSION_ID_PATTERN)]
+    agent_id: AgentId
+    round_id: RoundId
+    date: DateTime
+    destination: Destination
+    system_metrics: SystemMetrics | None = None

@@ -1,0 +1,42 @@
+"""Points and ranges in time as the API writes them (API.md section 1). UTC throughout."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+DATE_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+
+_WRITTEN: Final = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})[T +](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z?",
+    re.ASCII,
+)
+
+
+class TimeRange(Struct, frozen=True):
+    """Epoch seconds, inclusive at both ends."""
+
+    start_s: int
+    end_s: int
+
+
+def format_utc(time_s: float) -> str:
+    """Write epoch seconds as ``YYYY-mm-dd HH:MM:SS``."""
+    return datetime.fromtimestamp(int(time_s), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_utc(text: str) -> int | None:
+    """Read ``YYYY-mm-ddTHH:MM:SS`` (``T``, space or ``+``; fraction and ``Z`` allowed) as epoch seconds.
+
+    Returns:
+        None when the text is not a date that exists; a fraction is dropped.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        moment = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return None
+    return int(moment.timestamp())

@@ -1,0 +1,1 @@
+"""The server: takes records in, answers questions about them."""

@@ -1,0 +1,1 @@
+"""The compatible API: what its dialects share."""

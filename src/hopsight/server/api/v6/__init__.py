@@ -1,0 +1,1 @@
+"""The API, version 6: thin handlers, one file a resource."""

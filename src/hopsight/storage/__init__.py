@@ -1,0 +1,1 @@
+"""Where records rest: ``open_store`` and the table of backends."""

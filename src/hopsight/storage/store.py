@@ -1,0 +1,47 @@
+"""The contract of a store. ``memory.py`` is its readable definition; one suite of tests holds over all."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from hopsight.model.query import PageOf, Query, Record
+
+
+class Added(Struct, frozen=True):
+    """What became of a batch: every record was stored now or is a duplicate of one stored before."""
+
+    stored: int
+    duplicates: int
+
+
+class Store(Protocol):
+    """Where records rest. Every method may raise ``StoreUnavailableError``; then nothing was acknowledged."""
+
+    async def add(self, kind: str, records: Sequence[Record]) -> Added:
+        """Keep records: on return all of them are on disk. One whose ID is known is left as it was."""
+        ...
+
+    async def page(self, query: Query) -> PageOf:
+        """Answer a question, bodies in order of ``(round_id, record_id)``."""
+        ...
+
+    async def last_round(self, kind: str, aid: int) -> int | None:
+        """The newest round that holds records of this kind and account group."""
+        ...
+
+    async def get(self, kind: str, aid: int, round_id: int, record_id: str) -> Record | None:
+        """One record, whole."""
+        ...
+
+    async def prune(self, kind: str, before_round: int) -> int:
+        """Delete whole rounds older than ``before_round``, in all account groups, in short transactions.
+
+        Returns:
+            How many records went.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go of the files."""
+        ...

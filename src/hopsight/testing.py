@@ -1,0 +1,127 @@
+"""Fakes for the doors, and sample records: for our tests and for those of our users."""
+
+import asyncio
+import random
+
+import msgspec
+
+from hopsight.model.dimensions import Dimensions
+from hopsight.model.ids import new_session_id
+from hopsight.model.query import Record
+from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
+from hopsight.model.times import format_utc
+
+AGENT_ID = "3fde6422-f119-40e1-ae32-d08a1243c038"
+ROUND_ID = 1_490_529_480
+
+
+class FakeClock:
+    """A clock that moves when told to, or when somebody sleeps on it."""
+
+    def __init__(self, now_s: float = float(ROUND_ID)) -> None:
+        self.now_s = now_s
+        self.monotonic_s = 1_000.0
+        self.boottime_s = 1_000.0
+
+    def now(self) -> float:
+        """Wall-clock time, seconds since the epoch."""
+        return self.now_s
+
+    def monotonic(self) -> float:
+        """Seconds that stand still while the machine sleeps."""
+        return self.monotonic_s
+
+    def boottime(self) -> float:
+        """Seconds that go on while the machine sleeps."""
+        return self.boottime_s
+
+    async def sleep(self, duration_s: float) -> None:
+        """Move on at once, and let others run."""
+        self.advance(max(0.0, duration_s))
+        await asyncio.sleep(0)
+
+    def advance(self, duration_s: float) -> None:
+        """Let time pass: on all three clocks."""
+        self.now_s += duration_s
+        self.monotonic_s += duration_s
+        self.boottime_s += duration_s
+
+    def step(self, by_s: float) -> None:
+        """Set the wall clock forward or back, as an administrator or NTP does."""
+        self.now_s += by_s
+
+    def suspend(self, duration_s: float) -> None:
+        """Let the machine sleep: wall and boot time go on, monotonic time stands still."""
+        self.now_s += duration_s
+        self.boottime_s += duration_s
+
+
+def sample_session(
+    rng: random.Random,
+    *,
+    aid: int = 7625,
+    round_id: int = ROUND_ID,
+    agent_id: str = AGENT_ID,
+    target: str = "192.0.2.10",
+) -> NetworkSession:
+    """A network session with every field, as random as ``rng``."""
+    rtts_ms = sorted(rng.uniform(5, 80) for _ in range(10))
+    average_ms = sum(rtts_ms) / len(rtts_ms)
+    deviation_ms = (sum((rtt - average_ms) ** 2 for rtt in rtts_ms) / len(rtts_ms)) ** 0.5
+    started_s = round_id + rng.uniform(0, 40)
+    cpu = sorted(rng.random() for _ in range(10))
+    memory = sorted(float(rng.randrange(4 << 30, 12 << 30)) for _ in range(11))
+    return NetworkSession(
+        user_session_id=str(new_session_id(aid, round_id, rng)),
+        agent_id=agent_id,
+        round_id=round_id,
+        date=format_utc(started_s),
+        destination=Destination(
+            target=target,
+            loss_percent=rng.choice([0.0, 0.0, 0.0, 10.0, 100 / 3]),
+            latency_ms=round(average_ms),
+            jitter_ms=round(deviation_ms),
+            avg_rtt_ms=average_ms,
+            max_rtt_ms=rtts_ms[-1],
+            mean_dev_rtt_ms=deviation_ms,
+        ),
+        system_metrics=SystemMetrics(
+            start_time_ms=int(started_s * 1000),
+            end_time_ms=int(started_s * 1000) + 10_000,
+            cpu_utilization=FractionSummary(
+                min=cpu[0], max=cpu[-1], mean=cpu[4], median=cpu[5], std_dev=0.05, count=len(cpu)
+            ),
+            physical_memory_used_bytes=BytesSummary(
+                min=memory[0],
+                max=memory[-1],
+                mean=memory[5],
+                median=memory[5],
+                std_dev=1.5,
+                count=len(memory),
+            ),
+            physical_memory_total_bytes=16 << 30,
+        ),
+    )
+
+
+def sample_record(
+    rng: random.Random,
+    *,
+    aid: int = 7625,
+    round_id: int = ROUND_ID,
+    dimensions: Dimensions | None = None,
+) -> Record:
+    """A network session as a store keeps it."""
+    session = sample_session(rng, aid=aid, round_id=round_id)
+    known = dimensions or Dimensions(agent_id=AGENT_ID, destination_ip=session.destination.target)
+    return Record(
+        aid=aid,
+        round_id=round_id,
+        record_id=session.user_session_id,
+        dimensions=known,
+        loss_percent=session.destination.loss_percent,
+        latency_ms=session.destination.avg_rtt_ms,
+        jitter_ms=session.destination.mean_dev_rtt_ms,
+        body=msgspec.json.encode(session),
+    )
