@@ -55,7 +55,7 @@ class Summary(Struct, frozen=True):
 
 
 def summarize(samples: Sequence[float]) -> Summary | None:
-    """Six numbers over ``samples``, in two passes (one pass loses digits at 1e10: EVIDENCE.md C).
+    """Six numbers over ``samples``, in two passes: one pass loses digits at 1e10.
 
     The median of an even count is the mean of the middle two; the deviation is the population's.
 
