@@ -1,0 +1,35 @@
+"""Fixtures and rules for every test: only loopback sockets, one async backend, skips that fail in CI."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the programs do."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only() -> None:
+    """A connection to anywhere but loopback fails the test."""
+    socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
+
+
+@pytest.fixture
+def require() -> Callable[[bool, str], None]:
+    """Skip with a reason where a test cannot run, but fail in CI, where everything must be there."""
+
+    def check(condition: bool, reason: str) -> None:
+        if condition:
+            return
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"cannot run in CI: {reason}")
+        pytest.skip(reason)
+
+    return check
