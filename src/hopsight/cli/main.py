@@ -1,16 +1,76 @@
-"""The root command and its table of commands."""
+"""The root command: the table of commands, the settings file, and how errors end.
+
+Exit status: 0 done; 1 it failed (one line on stderr says why); 2 wrong usage or a wrong value;
+130 interrupted.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
 
 import typer
 
+from hopsight import __version__
+from hopsight.cli import admin, agent, measure, server, sessions, simulate, up
+from hopsight.cli.settings import default_map
+from hopsight.errors import HopsightError, InvalidValueError
+
+FAILED = 1
+WRONG_VALUE = 2
+
 app = typer.Typer(
     name="hopsight",
-    help="See the network from where your users sit.",
+    help="See the network from where your users sit: endpoint network monitoring that you run yourself.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
+app.command()(up.up)
+app.command()(server.server)
+app.command()(agent.agent)
+app.command()(measure.measure)
+app.command()(sessions.sessions)
+app.command()(simulate.simulate)
+app.add_typer(admin.app, name="admin")
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hopsight {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HOPSIGHT_CONFIG",
+            help="Settings file. Default: hopsight.toml in the user's, else the system's settings directory.",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option("--version", callback=lambda wanted: _print_version(wanted=wanted), is_eager=True),
+    ] = False,
+) -> None:
+    """Flags win over HOPSIGHT_... variables, which win over the settings file."""
+    context.default_map = default_map(context.command, config)
+
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line and exit."""
+    try:
+        app(prog_name="hopsight")
+    except InvalidValueError as error:
+        _fail(error, WRONG_VALUE)
+    except HopsightError as error:
+        _fail(error, FAILED)
+
+
+def _fail(error: HopsightError, status: int) -> NoReturn:
+    typer.echo(f"hopsight: {error}", err=True)
+    sys.exit(status)
