@@ -1,6 +1,6 @@
 """``python -m hopsight`` is the command line."""
 
-from hopsight.cli import main
+from hopsight.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,1 @@
 """The command line: thin. Each command parses, calls and prints; it imports what it needs when it runs."""
-
-from hopsight.cli.main import main
-
-__all__ = ["main"]

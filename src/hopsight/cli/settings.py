@@ -71,7 +71,10 @@ def _option_names(command: Command) -> set[str]:
     names = {
         parameter.name
         for parameter in command.params
-        if parameter.param_type_name == "option" and parameter.name and not parameter.is_eager
+        if parameter.param_type_name == "option"
+        and parameter.name
+        and parameter.expose_value
+        and not parameter.is_eager
     }
     for subcommand in _subcommands(command).values():
         names |= _option_names(subcommand)
