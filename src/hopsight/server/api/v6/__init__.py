@@ -1,1 +1,5 @@
-"""The API, version 6: thin handlers, one file a resource."""
+"""Version 6: one file a resource, each with thin handlers: parse, ask, render."""
+
+from typing import Any, Final
+
+HANDLERS: Final[list[Any]] = []

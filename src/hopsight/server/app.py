@@ -1,0 +1,50 @@
+"""The server put together: the front, the router behind it, and the services that handlers find."""
+
+import random
+from typing import NoReturn
+
+from litestar import Litestar
+from litestar.connection import Request
+from litestar.datastructures import State
+from litestar.types import ASGIApp
+
+from hopsight.accounts.accounts import Accounts
+from hopsight.clock import Clock
+from hopsight.config import ServerConfig
+from hopsight.server import agent_api, operations
+from hopsight.server.api import v6
+from hopsight.server.front import Front
+from hopsight.server.limits import Limits
+from hopsight.server.metrics import Metrics
+from hopsight.server.services import Services
+from hopsight.server.web import pages
+from hopsight.storage.store import Store
+
+
+def create_app(
+    config: ServerConfig, store: Store, accounts: Accounts, clock: Clock, rng: random.Random
+) -> ASGIApp:
+    """Wire one server; handlers find what they work with at ``request.app.state.services``."""
+    services = Services(
+        config=config,
+        store=store,
+        accounts=accounts,
+        clock=clock,
+        rng=rng,
+        limits=Limits(clock, requests_per_minute=config.rate_limit),
+        metrics=Metrics(),
+    )
+    router = Litestar(
+        route_handlers=[*v6.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS, *pages.HANDLERS],
+        state=State({"services": services}),
+        exception_handlers={Exception: _pass_on},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    return Front(router, services)
+
+
+def _pass_on(_: Request, error: Exception) -> NoReturn:  # type: ignore[type-arg]
+    # The front answers every error, in the shape of the dialect that was asked.
+    raise error

@@ -1,0 +1,104 @@
+"""How much one asker may have: requests of an organization, refusals to an address (API.md section 1).
+
+Both are fixed windows of a minute that open with the first event.
+"""
+
+import math
+from collections import OrderedDict
+from typing import Final
+
+from msgspec import Struct
+
+from hopsight.clock import Clock
+
+WINDOW_S: Final = 60
+REFUSALS: Final = 100
+"""401 answers to one address within a minute, after which it is told to wait."""
+MAX_ADDRESSES: Final = 10_000
+"""Addresses remembered; beyond it the one whose minute began first is forgotten."""
+
+
+class Allowance(Struct, frozen=True):
+    """What is left to an organization, this request counted.
+
+    Args:
+        limit: requests a window.
+        remaining: how many of them are left.
+        reset_s: epoch second at which the window is over, at most a minute ahead.
+        retry_after_s: whole seconds until then, at least 1.
+        exceeded: this request is one too many.
+    """
+
+    limit: int
+    remaining: int
+    reset_s: int
+    retry_after_s: int
+    exceeded: bool
+
+
+class _Window(Struct):
+    ends_s: float
+    reset_s: int
+    count: int
+
+
+class Limits:
+    """Counters of one server; in memory, so a restart forgives."""
+
+    def __init__(self, clock: Clock, *, requests_per_minute: int, max_addresses: int = MAX_ADDRESSES) -> None:
+        self._clock = clock
+        self._limit = requests_per_minute
+        self._max_addresses = max_addresses
+        self._organizations: dict[int, _Window] = {}
+        self._addresses: OrderedDict[str, _Window] = OrderedDict()
+
+    def count_request(self, org_id: int) -> Allowance:
+        """Count one request of an organization, and say what is left."""
+        window = self._organizations.get(org_id)
+        now_s = self._clock.monotonic()
+        if window is None or now_s >= window.ends_s:
+            window = self._organizations[org_id] = self._open(now_s)
+        exceeded = window.count >= self._limit
+        if not exceeded:
+            window.count += 1
+        # The wall clock may have been set since the window opened: never send a client to sleep for long.
+        reset_s = min(window.reset_s, int(self._clock.now()) + WINDOW_S)
+        return Allowance(
+            self._limit, self._limit - window.count, reset_s, _whole(window.ends_s - now_s), exceeded
+        )
+
+    def count_refusal(self, address: str) -> None:
+        """Count one 401 answer to an address."""
+        now_s = self._clock.monotonic()
+        window = self._addresses.get(address)
+        if window is None or now_s >= window.ends_s:
+            self._addresses.pop(address, None)
+            self._make_room(now_s)
+            window = self._addresses[address] = self._open(now_s)
+        window.count += 1
+
+    def locked_out_s(self, address: str) -> int:
+        """Whole seconds that an address still has to wait after too many refusals; 0: none."""
+        window = self._addresses.get(address)
+        if window is None or window.count < REFUSALS:
+            return 0
+        left_s = window.ends_s - self._clock.monotonic()
+        return _whole(left_s) if left_s > 0 else 0
+
+    def _open(self, now_s: float) -> _Window:
+        # It ends on a whole second of the wall clock, so that who sleeps until `reset_s` is let in.
+        wall_s = self._clock.now()
+        reset_s = math.floor(wall_s) + WINDOW_S
+        return _Window(now_s + reset_s - wall_s, reset_s, 0)
+
+    def _make_room(self, now_s: float) -> None:
+        # Windows are in order of opening, so those that are over come first.
+        while self._addresses:
+            oldest = next(iter(self._addresses.values()))
+            if now_s < oldest.ends_s and len(self._addresses) < self._max_addresses:
+                return
+            self._addresses.popitem(last=False)
+
+
+def _whole(duration_s: float) -> int:
+    return max(1, math.ceil(duration_s))
