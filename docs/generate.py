@@ -1,0 +1,125 @@
+"""Write the reference pages from the code; ``--check`` says which are stale instead, and exits 1.
+
+Run by ``make docs``; a test runs the check.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import typer.main
+
+from hopsight.cli.main import app
+from hopsight.cli.settings import Command
+from hopsight.model.dimensions import FILTERS
+from hopsight.model.kinds import KINDS
+
+REFERENCE = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
+
+
+def filters_page() -> str:
+    """The table of filter keys, and which list takes which."""
+    lines = [
+        "# Filters",
+        NOTE,
+        "",
+        (
+            "The keys that `searchFilters` of a POST takes, and `hopsight sessions --filter`. A record must match"
+            " every key given, and one of the values of each. Enumerated values and host names compare without"
+            " regard to case, everything else exactly."
+        ),
+        "",
+        "| key | meaning | " + " | ".join(f"`{kind.list_key}`" for kind in KINDS.values()) + " |",
+        "|---|---|" + "---|" * len(KINDS),
+    ]
+    for row in FILTERS.values():
+        takes = " | ".join("yes" if kind in row.kinds else "" for kind in KINDS)
+        lines.append(f"| `{row.key}` | {row.meaning} | {takes} |")
+    return "\n".join(lines) + "\n"
+
+
+def command_page() -> str:
+    """Every command with its arguments and options, variables included."""
+    lines = [
+        "# Command line and settings",
+        NOTE,
+        "",
+        (
+            "Every option is also a key of `hopsight.toml` (its long name without dashes in front; top level for"
+            " all commands, in a table like `[server]` for one), and where named, a variable. Flags win over"
+            " variables, which win over the file. The file is `--config FILE`, else `hopsight.toml` in the user's"
+            " settings directory, else in the system's."
+        ),
+        "",
+        "Exit status: 0 done, 1 it failed (one line on stderr says why), 2 wrong usage, 130 interrupted.",
+    ]
+    for words, command in commands(typer.main.get_command(app), ("hopsight",)):
+        lines += ["", f"## `{' '.join(words)}`", "", (command.help or "").split("\f")[0].strip(), ""]
+        lines += list(options_table(command))
+    return "\n".join(lines) + "\n"
+
+
+def commands(command: Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """A command line's commands that do something, depth first."""
+    inner = getattr(command, "commands", {})
+    if not inner:
+        yield words, command
+    for name, subcommand in inner.items():
+        if not subcommand.hidden:
+            yield from commands(subcommand, (*words, name))
+
+
+def options_table(command: Command) -> Iterator[str]:
+    """One row for each argument and option of a command that is not hidden."""
+    yield "| option | variable | default | meaning |"
+    yield "|---|---|---|---|"
+    for parameter in command.params:
+        if getattr(parameter, "hidden", False) or parameter.name == "help":
+            continue
+        if parameter.param_type_name == "argument":
+            name = (parameter.name or "").upper()
+        else:
+            name = ", ".join(parameter.opts + parameter.secondary_opts)
+        variable = parameter.envvar if isinstance(parameter.envvar, str) else ""
+        meaning = (getattr(parameter, "help", None) or "").replace("|", "\\|")
+        yield f"| `{name}` | {f'`{variable}`' if variable else ''} | {default_of(parameter)} | {meaning} |"
+
+
+def default_of(parameter: object) -> str:
+    """A default as a reader would write it; nothing where there is none worth a word."""
+    default = getattr(parameter, "default", None)
+    if default is None or callable(default) or default in ((), [], False, "") or "Sentinel" in repr(default):
+        return ""
+    return f"`{getattr(default, 'value', default)}`"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "filters.md": filters_page,
+    "commands.md": command_page,
+}
+
+
+def main() -> int:
+    """Write or check the pages."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="say which pages are stale, write nothing")
+    check = parser.parse_args().check
+    stale = []
+    for name, make in PAGES.items():
+        path = REFERENCE / name
+        text = make()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    print(
+        "\n".join(f"{'stale' if check else 'written'}: {name}" for name in stale) or "all pages are current"
+    )
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
