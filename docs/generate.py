@@ -18,6 +18,17 @@ from hopsight.model.kinds import KINDS
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
 
+FILTERS_INTRODUCTION = """\
+The keys that `searchFilters` of a POST takes, and `hopsight sessions --filter`. A record must match every key
+given, and one of the values of each. Enumerated values and host names compare without regard to case,
+everything else exactly."""
+
+COMMANDS_INTRODUCTION = """\
+Every option is also a key of `hopsight.toml` (its long name without dashes in front; top level for all
+commands, in a table like `[server]` for one), and where named, a variable. Flags win over variables, which win
+over the file. The file is `--config FILE`, else `hopsight.toml` in the user's settings directory, else in the
+system's."""
+
 
 def filters_page() -> str:
     """The table of filter keys, and which list takes which."""
@@ -25,11 +36,7 @@ def filters_page() -> str:
         "# Filters",
         NOTE,
         "",
-        (
-            "The keys that `searchFilters` of a POST takes, and `hopsight sessions --filter`. A record must match"
-            " every key given, and one of the values of each. Enumerated values and host names compare without"
-            " regard to case, everything else exactly."
-        ),
+        FILTERS_INTRODUCTION,
         "",
         "| key | meaning | " + " | ".join(f"`{kind.list_key}`" for kind in KINDS.values()) + " |",
         "|---|---|" + "---|" * len(KINDS),
@@ -46,12 +53,7 @@ def command_page() -> str:
         "# Command line and settings",
         NOTE,
         "",
-        (
-            "Every option is also a key of `hopsight.toml` (its long name without dashes in front; top level for"
-            " all commands, in a table like `[server]` for one), and where named, a variable. Flags win over"
-            " variables, which win over the file. The file is `--config FILE`, else `hopsight.toml` in the user's"
-            " settings directory, else in the system's."
-        ),
+        COMMANDS_INTRODUCTION,
         "",
         "Exit status: 0 done, 1 it failed (one line on stderr says why), 2 wrong usage, 130 interrupted.",
     ]
