@@ -25,9 +25,9 @@ everything else exactly."""
 
 COMMANDS_INTRODUCTION = """\
 Every option is also a key of `hopsight.toml` (its long name without dashes in front; top level for all
-commands, in a table like `[server]` for one), and where named, a variable. Flags win over variables, which win
-over the file. The file is `--config FILE`, else `hopsight.toml` in the user's settings directory, else in the
-system's."""
+commands, in a table like `[server]` for one), and where named, a variable. Flags win over variables, which
+win over the file. The file is `--config FILE`, else `hopsight.toml` in the user's settings directory, else in
+the system's."""
 
 
 def filters_page() -> str:
