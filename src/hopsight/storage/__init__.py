@@ -1,1 +1,45 @@
 """Where records rest: ``open_store`` and the table of backends."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from hopsight.clock import Clock
+from hopsight.errors import ConfigError
+from hopsight.storage.memory import MemoryStore
+from hopsight.storage.sqlite import SqliteStore
+from hopsight.storage.store import Store
+
+FILE_NAME: Final = "sessions.db"
+
+
+def _open_sqlite(rest: str, data: Path, clock: Clock) -> Store:
+    del clock
+    return SqliteStore(Path(rest) if rest else data / FILE_NAME)
+
+
+def _open_memory(rest: str, data: Path, clock: Clock) -> Store:
+    del data, clock
+    if rest:
+        raise ConfigError("store", f"memory:{rest}", "memory: with nothing behind it")
+    return MemoryStore()
+
+
+# Scheme of the URL -> opens a store, given what follows the colon, the data directory and the clock.
+BACKENDS: Final[dict[str, Callable[[str, Path, Clock], Store]]] = {
+    "sqlite": _open_sqlite,
+    "memory": _open_memory,
+}
+
+
+def open_store(url: str, data: Path, clock: Clock) -> Store:
+    """Open the store that ``url`` names: ``sqlite`` (in ``data``), ``sqlite:PATH`` or ``memory:``.
+
+    Raises:
+        ConfigError: no such backend, or its file is not one of ours.
+        StoreUnavailableError: it cannot be opened now.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme not in BACKENDS:
+        raise ConfigError("store", url, "sqlite, sqlite:PATH or memory:")
+    return BACKENDS[scheme](rest, data, clock)

@@ -1,0 +1,85 @@
+"""A store that forgets: the readable definition of the contract, and quick to have in a test."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hopsight.errors import StoreUnavailableError
+from hopsight.model.query import Cursor, PageOf, Query, Record
+from hopsight.storage.store import Added
+
+
+class MemoryStore:
+    """Records in dictionaries, sorted anew for every question."""
+
+    def __init__(self) -> None:
+        self._groups: defaultdict[tuple[str, int], dict[Cursor, Record]] = defaultdict(dict)
+        self._closed = False
+
+    async def add(self, kind: str, records: Sequence[Record]) -> Added:
+        """Keep records; one whose ID is known is left as it was."""
+        self._check_open()
+        stored = sum(self._add_one(kind, record) for record in records)
+        return Added(stored=stored, duplicates=len(records) - stored)
+
+    async def page(self, query: Query) -> PageOf:
+        """Answer a question, bodies in order of ``(round_id, record_id)``."""
+        self._check_open()
+        group = self._groups.get((query.kind, query.aid), {})
+        found = sorted((record for record in group.values() if _matches(record, query)), key=_order)
+        rest = found[query.skip :]
+        taken = rest[: query.limit]
+        more = len(rest) > len(taken)
+        return PageOf([record.body for record in taken], _place(taken[-1]) if more and taken else None)
+
+    async def last_round(self, kind: str, aid: int) -> int | None:
+        """The newest round that holds records of this kind and account group."""
+        self._check_open()
+        return max((place.round_id for place in self._groups.get((kind, aid), {})), default=None)
+
+    async def get(self, kind: str, aid: int, round_id: int, record_id: str) -> Record | None:
+        """One record, whole."""
+        self._check_open()
+        return self._groups.get((kind, aid), {}).get(Cursor(round_id, record_id))
+
+    async def prune(self, kind: str, before_round: int) -> int:
+        """Delete whole rounds older than ``before_round``, in all account groups."""
+        self._check_open()
+        removed = 0
+        for (kind_of_group, _), group in self._groups.items():
+            if kind_of_group != kind:
+                continue
+            for place in [place for place in group if place.round_id < before_round]:
+                del group[place]
+                removed += 1
+        return removed
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._closed = True
+        self._groups.clear()
+
+    def _add_one(self, kind: str, record: Record) -> bool:
+        group = self._groups[kind, record.aid]
+        return group.setdefault(_place(record), record) is record
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError("The store is closed")
+
+
+def _place(record: Record) -> Cursor:
+    return Cursor(record.round_id, record.record_id)
+
+
+def _order(record: Record) -> tuple[int, str]:
+    return record.round_id, record.record_id
+
+
+def _matches(record: Record, query: Query) -> bool:
+    in_range = query.first_round <= record.round_id <= query.last_round
+    behind = query.after is None or _order(record) > (query.after.round_id, query.after.record_id)
+    return (
+        in_range
+        and behind
+        and all(getattr(record.dimensions, one.column) in one.values for one in query.filters)
+    )

@@ -1,0 +1,132 @@
+"""The default store: one SQLite file, one thread that writes, reads beside it (WAL).
+
+Where a read runs: a page without filters that skips little takes a millisecond or two, and so do
+``last_round`` and ``get``: these run on the event loop itself, as handing them to a thread costs more than it
+saves. All else (filters, long skips) may take longer, and runs in a thread with a connection of its own.
+
+What ``prune`` frees is used again by new records; the file does not shrink.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from hopsight.errors import StoreUnavailableError
+from hopsight.model.query import PageOf, Query, Record
+from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
+from hopsight.storage.sqlite_query import read_last_round, read_page, read_record
+from hopsight.storage.sqlite_rows import Rows
+from hopsight.storage.sqlite_writer import Writer
+from hopsight.storage.store import Added
+
+SHORT_SKIP: Final = 2_000
+MAX_WAITING_READS: Final = 64
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """A store in the file at ``path``, which is made when there is none.
+
+    Raises:
+        ConfigError: the file is not ours, or is of a newer version.
+        StoreUnavailableError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        connection = open_writer(path)
+        self._rows = Rows(connection)
+        self._writer = Writer(connection, self._rows.forget)
+        self._reader = open_reader(path)
+        self._long_reads = _LongReads(path)
+        self._closed = False
+
+    async def add(self, kind: str, records: Sequence[Record]) -> Added:
+        """Keep records: on return all of them are on disk. One whose ID is known is left as it was."""
+        return await self._write(lambda: self._rows.add(kind, records), len(records))
+
+    async def page(self, query: Query) -> PageOf:
+        """Answer a question, bodies in order of ``(round_id, record_id)``."""
+        if query.filters or query.skip > SHORT_SKIP:
+            return await self._long_reads.run(lambda connection: read_page(connection, query))
+        with unavailable():
+            return read_page(self._reader, query)
+
+    async def last_round(self, kind: str, aid: int) -> int | None:
+        """The newest round that holds records of this kind and account group."""
+        with unavailable():
+            return read_last_round(self._reader, kind, aid)
+
+    async def get(self, kind: str, aid: int, round_id: int, record_id: str) -> Record | None:
+        """One record, whole."""
+        with unavailable():
+            return read_record(self._reader, kind, aid, round_id, record_id)
+
+    async def prune(self, kind: str, before_round: int) -> int:
+        """Delete whole rounds older than ``before_round``, in short transactions between those of ``add``."""
+        removed = 0
+        while step := await self._write(lambda: self._rows.prune_rows(kind, before_round)):
+            removed += step
+        behind: int | None = 0 if removed else None
+        while behind is not None:
+            behind = await self._prune_dims(kind, behind)
+        return removed
+
+    async def close(self) -> None:
+        """Store what is queued, break off long reads, and let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._close_threads)
+        self._reader.close()
+
+    async def _prune_dims(self, kind: str, behind: int) -> int | None:
+        return await self._write(lambda: self._rows.prune_dims(kind, behind))
+
+    async def _write(self, job: Callable[[], T], weight: int = 0) -> T:
+        return await asyncio.wrap_future(self._writer.submit(job, weight))
+
+    def _close_threads(self) -> None:
+        self._long_reads.close()
+        self._writer.close()
+
+
+class _LongReads:
+    """A thread for reads that could hold up the event loop, with its own connection.
+
+    Only one: few threads keep the GIL's convoys short, and a slow question waits only for others like it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_reader(path)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
+        self._waiting = 0
+        self._closed = False
+
+    async def run(self, read: Callable[[apsw.Connection], T]) -> T:
+        """Run ``read`` in the thread.
+
+        Raises:
+            StoreUnavailableError: too many reads are waiting, or SQLite failed.
+        """
+        if self._closed:
+            raise StoreUnavailableError("The store is closed")
+        if self._waiting >= MAX_WAITING_READS:
+            raise StoreUnavailableError("The store is busy: too many questions are waiting")
+        self._waiting += 1
+        try:
+            with unavailable():
+                return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._connection)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Break off the read that runs and those that wait. Blocks."""
+        self._closed = True
+        self._connection.interrupt()
+        self._thread.shutdown(cancel_futures=True)
+        self._connection.close()

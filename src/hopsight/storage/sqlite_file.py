@@ -1,0 +1,128 @@
+"""Opening the data file: how each connection is set up, and bringing the schema up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from hopsight.errors import ConfigError, StoreUnavailableError
+from hopsight.model.kinds import KINDS
+
+WRITER_CACHE_KIB: Final = 16_384
+READER_CACHE_KIB: Final = 4_096
+_BUSY_MS: Final = 5_000
+_WAL_KEPT_BYTES: Final = 64 << 20
+_READ_WRITE: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+
+
+class Migration(NamedTuple):
+    """A numbered step of the schema: SQL with ``{table}`` where the name of a kind's table belongs."""
+
+    number: int
+    sql: str
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """Open the file, creating it or bringing its schema up to date: the one connection that writes.
+
+    Raises:
+        ConfigError: the file is not ours, or is of a newer version.
+        StoreUnavailableError: it cannot be opened.
+    """
+    try:
+        with unavailable():
+            return _open_writer(path)
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, apsw.NotADBError):
+            raise ConfigError("store", path, "an SQLite file of Hopsight's") from None
+        raise
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """Open a file that exists, for reading only.
+
+    Raises:
+        StoreUnavailableError: it cannot be opened.
+    """
+    with unavailable():
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(_BUSY_MS)
+        _set(connection, f"cache_size = -{READER_CACHE_KIB}", "query_only = ON", "temp_store = MEMORY")
+    return connection
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn SQLite's errors into ours.
+
+    Raises:
+        StoreUnavailableError: instead of any ``apsw.Error``, which is its cause.
+    """
+    try:
+        yield
+    except apsw.Error as error:
+        raise StoreUnavailableError(f"The store cannot do this now: {error}") from error
+
+
+def migrations() -> list[Migration]:
+    """The steps of the schema, in order."""
+    folder = resources.files("hopsight.storage") / "schema" / "sqlite"
+    files = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    return [Migration(int(file.name.split("_")[0]), file.read_text("utf-8")) for file in files]
+
+
+def migrate(connection: apsw.Connection, steps: list[Migration]) -> None:
+    """Apply what the file lacks, all or nothing. A kind that is new to the file gets every step.
+
+    Raises:
+        ConfigError: the file is of a newer version than the last of ``steps``.
+    """
+    newest = steps[-1].number
+    with connection:
+        version = int(connection.pragma("user_version"))
+        if version > newest:
+            raise ConfigError(
+                "store",
+                connection.filename,
+                f"schema version {newest} or older, not {version}; update Hopsight",
+            )
+        for table in (kind.table for kind in KINDS.values()):
+            done = version if connection.table_exists("main", table) else 0
+            for step in steps:
+                if step.number > done:
+                    connection.execute(step.sql.replace("{table}", table))
+        if version != newest:
+            connection.pragma("user_version", newest)
+
+
+def _open_writer(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=_READ_WRITE)
+    try:
+        connection.set_busy_timeout(_BUSY_MS)
+        # Waiting to write happens at BEGIN, where the busy timeout can help, never in mid-transaction.
+        connection.transaction_mode = "IMMEDIATE"
+        _set(
+            connection,
+            "page_size = 8192",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"cache_size = -{WRITER_CACHE_KIB}",
+            "wal_autocheckpoint = 4000",
+            f"journal_size_limit = {_WAL_KEPT_BYTES}",
+            "temp_store = MEMORY",
+        )
+        migrate(connection, migrations())
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set(connection: apsw.Connection, *pragmas: str) -> None:
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}").fetchall()

@@ -1,0 +1,162 @@
+"""What the writer's thread does to the tables: storing records, and removing old ones."""
+
+# ruff: noqa: S608 - what is formatted into statements are names from KINDS and Dimensions, never values
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import apsw
+import msgspec
+
+from hopsight.model.dimensions import Dimensions
+from hopsight.model.kinds import KINDS
+from hopsight.model.query import Record
+from hopsight.storage.store import Added
+
+DIMENSION_COLUMNS: Final = Dimensions.__struct_fields__
+PRUNED_ROWS: Final = 2_000
+"""Most rows that one transaction of a prune removes."""
+
+_ROW_COLUMNS: Final = "aid, round_id, id, dim, loss_percent, latency_ms, jitter_ms, body"
+_ROW_VALUES: Final = 8
+# A statement lets go of the GIL and has to win it back: once for so many rows, not for each.
+_ROWS_A_STATEMENT: Final = 100
+_DIMS_KNOWN: Final = 16_384
+
+
+class Rows:
+    """Writes to the tables through one connection, inside transactions that the caller holds."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._dims: OrderedDict[tuple[str, bytes], int] = OrderedDict()
+
+    def forget(self) -> None:
+        """Drop what is remembered of the file: it may have changed."""
+        self._dims.clear()
+
+    def add(self, kind: str, records: Sequence[Record]) -> Added:
+        """Store records whose IDs are not known yet."""
+        table = KINDS[kind].table
+        rows = self._bindings(table, records)
+        stored = 0
+        while chunk := list(islice(rows, _ROWS_A_STATEMENT)):
+            values = [value for row in chunk for value in row]
+            self._connection.execute(_insert_sql(table, len(chunk)), values)
+            stored += self._connection.changes()
+        return Added(stored=stored, duplicates=len(records) - stored)
+
+    def prune_rows(self, kind: str, before_round: int) -> int:
+        """Remove up to ``PRUNED_ROWS`` rows of rounds before ``before_round``; returns how many went."""
+        table = KINDS[kind].table
+        removed = 0
+        for aid in self._account_groups(table):
+            self._connection.execute(_prune_sql(table), (aid, before_round, PRUNED_ROWS - removed))
+            removed += self._connection.changes()
+            if removed >= PRUNED_ROWS:
+                break
+        return removed
+
+    def prune_dims(self, kind: str, behind: int) -> int | None:
+        """Remove those of the next ``PRUNED_ROWS`` dimension rows that no record uses.
+
+        Returns:
+            the last one looked at, to go on behind it; None when there are no more.
+        """
+        table = KINDS[kind].table
+        seen = self._connection.execute(
+            f"SELECT dim FROM {table}_dim WHERE dim > ? ORDER BY dim LIMIT ?", (behind, PRUNED_ROWS)
+        ).fetchall()
+        if not seen:
+            return None
+        last = int(seen[-1][0])
+        self._connection.execute(_prune_dims_sql(table), (behind, last))
+        self.forget()
+        return last
+
+    def _account_groups(self, table: str) -> Iterator[int]:
+        # One seek a group, where DISTINCT would walk the whole table.
+        sql = f"SELECT min(aid) FROM {table} WHERE aid > ?"
+        aid: int | None = -1
+        while (aid := self._connection.execute(sql, (aid,)).get) is not None:
+            yield aid
+
+    def _bindings(
+        self, table: str, records: Sequence[Record]
+    ) -> Iterator[tuple[int, int, str, int, float | None, float | None, float | None, bytes]]:
+        known: dict[tuple[int, Dimensions], int] = {}
+        for record in records:
+            key = (record.aid, record.dimensions)
+            dim = known.get(key)
+            if dim is None:
+                dim = known[key] = self._dim(table, *key)
+            yield (
+                record.aid,
+                record.round_id,
+                record.record_id,
+                dim,
+                record.loss_percent,
+                record.latency_ms,
+                record.jitter_ms,
+                record.body,
+            )
+
+    def _dim(self, table: str, aid: int, dimensions: Dimensions) -> int:
+        digest = _digest(aid, dimensions)
+        dim = self._dims.get((table, digest))
+        if dim is None:
+            dim = self._find_dim(table, digest) or self._make_dim(table, aid, digest, dimensions)
+            self._dims[table, digest] = dim
+            if len(self._dims) > _DIMS_KNOWN:
+                self._dims.popitem(last=False)
+        else:
+            self._dims.move_to_end((table, digest))
+        return dim
+
+    def _find_dim(self, table: str, digest: bytes) -> int | None:
+        found: int | None = self._connection.execute(
+            f"SELECT dim FROM {table}_dim WHERE digest = ?", (digest,)
+        ).get
+        return found
+
+    def _make_dim(self, table: str, aid: int, digest: bytes, dimensions: Dimensions) -> int:
+        self._connection.execute(
+            _insert_dim_sql(table), (aid, digest, *(getattr(dimensions, name) for name in DIMENSION_COLUMNS))
+        )
+        return self._connection.last_insert_rowid()
+
+
+def dimension_columns(prefix: str = "") -> str:
+    """The columns of a dimension table that hold ``Dimensions``, in the order of its fields."""
+    return ", ".join(f'{prefix}"{name}"' for name in DIMENSION_COLUMNS)
+
+
+def _digest(aid: int, dimensions: Dimensions) -> bytes:
+    # Only what is known counts: a field that Dimensions gains later leaves the digests of old rows valid.
+    known = {name: value for name in DIMENSION_COLUMNS if (value := getattr(dimensions, name)) is not None}
+    return hashlib.blake2b(msgspec.json.encode([aid, known]), digest_size=16).digest()
+
+
+def _insert_sql(table: str, rows: int) -> str:
+    one = f"({', '.join('?' * _ROW_VALUES)})"
+    return f"INSERT OR IGNORE INTO {table} ({_ROW_COLUMNS}) VALUES {', '.join([one] * rows)}"
+
+
+def _insert_dim_sql(table: str) -> str:
+    marks = ", ".join("?" * (2 + len(DIMENSION_COLUMNS)))
+    return f"INSERT INTO {table}_dim (aid, digest, {dimension_columns()}) VALUES ({marks})"
+
+
+def _prune_sql(table: str) -> str:
+    oldest = (
+        f"SELECT round_id, id FROM {table} WHERE aid = ?1 AND round_id < ?2 ORDER BY round_id, id LIMIT ?3"
+    )
+    return f"DELETE FROM {table} WHERE aid = ?1 AND (round_id, id) IN ({oldest})"
+
+
+def _prune_dims_sql(table: str) -> str:
+    used = f"SELECT 1 FROM {table} r WHERE r.aid = d.aid AND r.dim = d.dim"
+    return f"DELETE FROM {table}_dim AS d WHERE dim > ? AND dim <= ? AND NOT EXISTS ({used})"
