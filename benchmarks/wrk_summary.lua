@@ -1,0 +1,9 @@
+-- Makes wrk end with one line of JSON, so that nobody has to parse its units.
+done = function(summary, latency, _)
+  local failed = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"durationUs":%d,"bytes":%d,"failures":%d,"p50Us":%d,"p99Us":%d}\n',
+    summary.requests, summary.duration, summary.bytes,
+    failed.connect + failed.read + failed.write + failed.status + failed.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
