@@ -71,11 +71,20 @@ class UploadError(HopsightError):
         message: what happened.
         permanent: True when sending the same again cannot help.
         retry_after_s: how long the server asked to wait, if it did.
+        status: what the server answered with; None: nothing that could be understood.
     """
 
-    def __init__(self, message: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool,
+        retry_after_s: float | None = None,
+        status: int | None = None,
+    ) -> None:
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+        self.status = status
         super().__init__(message)
 
 

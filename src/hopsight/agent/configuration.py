@@ -1,0 +1,87 @@
+"""What the server wants of this agent: asked for regularly, and kept for a start without the server."""
+
+import random
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from hopsight.agent.backoff import Backoff
+from hopsight.agent.client import CREDENTIALS, ServerClient
+from hopsight.agent.identity import write_private
+from hopsight.clock import Clock
+from hopsight.errors import HopsightError, UploadError
+from hopsight.model.upload import AgentConfiguration
+
+FILE_NAME: Final = "configuration.json"
+INTERVAL_S: Final = 300.0
+
+_log = structlog.get_logger()
+
+
+class _Kept(Struct, frozen=True, kw_only=True):
+    configuration: AgentConfiguration = AgentConfiguration()
+    etag: str | None = None
+    agent_id: str = ""
+
+
+class Configuration:
+    """The newest configuration that is known: the server's, or what it was when last asked."""
+
+    def __init__(self, directory: Path, client: ServerClient, agent_id: str, secret: str) -> None:
+        self._path = directory / FILE_NAME
+        self._client = client
+        self._agent_id = agent_id
+        self._secret = secret
+        self._kept = self._read()
+
+    @property
+    def current(self) -> AgentConfiguration:
+        """What holds now."""
+        return self._kept.configuration
+
+    async def refresh(self) -> None:
+        """Ask the server once.
+
+        Raises:
+            UploadError: it did not answer.
+        """
+        answer = await self._client.configuration(self._agent_id, self._secret, self._kept.etag)
+        if answer is None:
+            return
+        before = self.current
+        self._kept = _Kept(configuration=answer.configuration, etag=answer.etag, agent_id=self._agent_id)
+        if before != self.current:
+            now = self.current
+            _log.info("configuration", enabled=now.enabled, targets=len(now.targets))
+        try:
+            write_private(self._path, msgspec.json.encode(self._kept))
+        except HopsightError as error:
+            _log.warning("configuration cannot be kept for the next start", reason=str(error))
+
+    async def run(self, clock: Clock, rng: random.Random) -> None:
+        """Ask every few minutes, each agent at its own moments."""
+        backoff = Backoff(rng, longest_s=INTERVAL_S)
+        wait_s = INTERVAL_S * rng.uniform(0.5, 1)
+        while True:
+            await clock.sleep(wait_s)
+            try:
+                await self.refresh()
+            except UploadError as error:
+                wait_s = backoff.after(error, credentials=error.status in CREDENTIALS)
+                _log.info("configuration not to be had now", reason=str(error), retry_in_s=round(wait_s))
+            else:
+                backoff.reset()
+                wait_s = INTERVAL_S * rng.uniform(0.9, 1.1)
+
+    def _read(self) -> _Kept:
+        try:
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+        except FileNotFoundError:
+            return _Kept()
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            _log.warning("kept configuration cannot be read", reason=str(error))
+            return _Kept()
+        return kept if kept.agent_id == self._agent_id else _Kept()

@@ -1,0 +1,130 @@
+"""When to measure: once a minute by the wall clock, whatever that clock and the machine do."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from hopsight.agent.measurement import Measurement
+from hopsight.clock import Clock
+from hopsight.model.agents import Target
+from hopsight.model.ids import SESSION_ROUND_S, round_of
+
+SPREAD_S: Final = 1.0
+"""Probe starts are spread over this: the interval between the probes of one target."""
+GROUP_S: Final = 0.25
+"""Measurements that end within this of each other are spooled together, for one sync."""
+LATE_S: Final = 5.0
+"""Woken later than this after a round was due, the machine slept or its clock was set."""
+CHECK_S: Final = 15.0
+EARLIEST_S: Final = 1_577_836_800
+"""2020-01-01. A clock before that has not been set: what cannot be dated is not recorded."""
+
+_log = structlog.get_logger()
+
+
+class RoundWork(Struct, frozen=True):
+    """What one round is made of; how each is done is not this module's business.
+
+    Args:
+        targets: what to measure now; none: nothing (disabled).
+        measure: measures one target.
+        keep: takes what ended at about the same time.
+    """
+
+    targets: Callable[[], Awaitable[Sequence[Target]]]
+    measure: Callable[[Target], Awaitable[Measurement]]
+    keep: Callable[[Sequence[Measurement]], Awaitable[None]]
+
+
+class Rounds:
+    """Runs rounds, one at a time."""
+
+    def __init__(self, work: RoundWork, clock: Clock) -> None:
+        self._work = work
+        self._clock = clock
+        self.first_done = asyncio.Event()
+
+    async def run(self) -> None:
+        """The first round at once, the others when a minute starts."""
+        while True:
+            started_s = self._clock.now()
+            try:
+                await self.run_once()
+            except Exception:
+                # One of two broad excepts: a fault of ours in one round must not end all measuring.
+                _log.exception("a round failed")
+            self.first_done.set()
+            self._note_skipped(started_s)
+            await self._until_next()
+
+    async def run_once(self) -> int:
+        """One round, now.
+
+        Returns:
+            How many targets were measured.
+        """
+        if self._clock.now() < EARLIEST_S:
+            _log.error("the clock of this machine is not set: not measuring", now_s=round(self._clock.now()))
+            return 0
+        targets = await self._work.targets()
+        if not targets:
+            return 0
+        await self._measure_all(targets)
+        return len(targets)
+
+    async def _measure_all(self, targets: Sequence[Target]) -> None:
+        pending = {
+            asyncio.create_task(self._start(target, SPREAD_S * index / len(targets)))
+            for index, target in enumerate(targets)
+        }
+        try:
+            while pending:
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(pending, timeout=GROUP_S)
+                done = {task for task in pending if task.done()}
+                pending -= done
+                await self._work.keep([task.result() for task in done if _ended_well(task)])
+        finally:
+            await _discard(pending)
+
+    async def _start(self, target: Target, delay_s: float) -> Measurement:
+        await self._clock.sleep(delay_s)
+        return await self._work.measure(target)
+
+    def _note_skipped(self, started_s: float) -> None:
+        skipped = (round_of(self._clock.now()) - round_of(started_s)) // SESSION_ROUND_S
+        if skipped > 0:
+            _log.info("the round was still running when the next was due", skipped=skipped)
+
+    async def _until_next(self) -> None:
+        """Wait for a minute to start, in short steps: the clock may be set, or the machine sleep, meanwhile."""
+        due_s = self._next_due_s()
+        while (left_s := due_s - self._clock.now()) > 0 or left_s < -LATE_S:
+            if left_s > SESSION_ROUND_S or left_s < -LATE_S:
+                _log.info("clock set, or machine slept: waiting for the next round")
+                due_s = self._next_due_s()
+            await self._clock.sleep(min(max(due_s - self._clock.now(), 0.0), CHECK_S))
+
+    def _next_due_s(self) -> int:
+        return round_of(self._clock.now()) + SESSION_ROUND_S
+
+
+def _ended_well(task: asyncio.Task[Measurement]) -> bool:
+    error = task.exception()
+    if error is not None:
+        _log.error("a measurement failed", error=repr(error))
+    return error is None
+
+
+async def _discard(tasks: set[asyncio.Task[Measurement]]) -> None:
+    """An unfinished window is worth nothing."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
