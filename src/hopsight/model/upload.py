@@ -22,7 +22,7 @@ from typing import Annotated, Final
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from hopsight.model.agents import AgentInfo, Name, Target, Text
+from hopsight.model.agents import PRINTABLE, AgentInfo, Target, Text
 from hopsight.model.ids import UUID_PATTERN
 from hopsight.model.sessions import AgentId, IpAddress, NetworkSession
 
@@ -84,7 +84,7 @@ class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, om
 
     document: NetworkSession
     context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
-    visited_site: Annotated[Name, Meta(max_length=253)] | None = None
+    visited_site: Annotated[str, Meta(min_length=1, max_length=253, pattern=PRINTABLE)] | None = None
     trigger: Annotated[str, Meta(pattern="^(auto|user)$")] = "auto"
 
 
