@@ -1,13 +1,25 @@
 """One measurement of one target: what it finds, and the API document made of it (MEASUREMENT.md)."""
 
+import asyncio
 import random
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, Literal, cast
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from hopsight.agent.network import Network
-from hopsight.agent.results import ConnectResult, PingResult, ProbeOptions, Protocol
+from hopsight.agent.gateways import GatewayPings
+from hopsight.agent.network import Address, Network
+from hopsight.agent.pacing import ClockReading, Spread
+from hopsight.agent.probing import Findings, Prober, Site
+from hopsight.agent.results import (
+    CLOCK_STEPPED,
+    DEFAULT_TCP_PORT,
+    ConnectResult,
+    PingResult,
+    ProbeOptions,
+    Protocol,
+)
+from hopsight.agent.system import SystemSampler
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
 from hopsight.model.ids import new_session_id, round_of
@@ -17,6 +29,7 @@ from hopsight.model.times import format_utc
 
 ASLEEP: Final = "asleep"
 """The error of a measurement whose window the machine slept through: it is discarded whole."""
+_RESOLVE_TIMEOUT_S: Final = 5.0
 
 __all__ = [
     "ASLEEP",
@@ -85,14 +98,94 @@ class Measurer:
     def __init__(self, network: Network, clock: Clock, rng: random.Random) -> None:
         self._network = network
         self._clock = clock
-        self._rng = rng
+        self._spread = Spread()
+        self._prober = Prober(network, clock, rng)
+        self._gateways = GatewayPings(self._prober, clock)
+        self._sampler = SystemSampler(clock)
 
     async def measure(self, target: Target, options: ProbeOptions) -> Measurement:
         """Measure once; takes the window and little more. A target that fails is a result."""
-        raise NotImplementedError
+        before = ClockReading.of(self._clock)
+        sampling = asyncio.ensure_future(self._sampler.sample(options.window_s))
+        try:
+            with self._spread.place(options.interval_s) as phase_s:
+                found = await self._probe(target, options, phase_s)
+            if found.address is not None:
+                found = structs.replace(found, system_metrics=await sampling)
+        finally:
+            sampling.cancel()
+        return _judged_by_the_clocks(found, before, ClockReading.of(self._clock))
 
     async def aclose(self) -> None:
         """Close the sockets; measurements under way must be over."""
+        await self._gateways.aclose()
+        self._prober.close()
+
+    async def _probe(self, target: Target, options: ProbeOptions, phase_s: float) -> Measurement:
+        found = Measurement(
+            target=target, visited_site=target.host, started_at_s=self._clock.now(), ended_at_s=0.0
+        )
+        resolving_s = self._clock.monotonic()
+        try:
+            addresses = await self._network.resolve(target.host, _RESOLVE_TIMEOUT_S)
+        except OSError as error:
+            return structs.replace(found, errors=(f"cannot resolve {target.host}: {error}",))
+        took_ms = (self._clock.monotonic() - resolving_s) * 1000
+        address = addresses[0]
+        found = structs.replace(
+            found, address=address.host, resolve_ms=took_ms if address.host != target.host else None
+        )
+        return await self._probe_address(found, address, options, phase_s)
+
+    async def _probe_address(
+        self, found: Measurement, address: Address, options: ProbeOptions, phase_s: float
+    ) -> Measurement:
+        target = found.target
+        port = target.port or DEFAULT_TCP_PORT
+        site = Site(address=address, port=port, port_guessed=target.port is None)
+        protocol = options.protocol or cast('Literal["auto", "icmp", "tcp"]', target.protocol)
+        route = self._network.route_to(address) if options.gateway else None
+        gateway = route.gateway if route is not None else None
+        async with asyncio.TaskGroup() as tasks:
+            probing = tasks.create_task(self._prober.probe(site, protocol, options, phase_s))
+            pinging = tasks.create_task(self._gateways.ping(gateway, options))
+        return _with_findings(found, probing.result(), gateway, pinging.result())
+
+
+def _with_findings(
+    found: Measurement, findings: Findings, gateway: Address | None, gateway_ping: PingResult | None
+) -> Measurement:
+    ping = findings.ping
+    errors = [*(findings.icmp.errors if findings.icmp is not None else ())]
+    errors += ping.errors if ping is not None and ping is not findings.icmp else ()
+    if ping is None or ping.pkts_sent == 0:
+        errors.append("nothing was sent")
+    return structs.replace(
+        found,
+        protocol=ping.protocol if ping is not None else "icmp",
+        ping=ping,
+        icmp=findings.icmp,
+        icmp_blocked=findings.icmp_blocked,
+        connect=findings.connect,
+        gateway=gateway.host if gateway is not None else None,
+        gateway_ping=gateway_ping,
+        icmp_unavailable=findings.icmp_unavailable,
+        errors=(*errors, *((findings.icmp_unavailable,) if findings.icmp_unavailable else ())),
+        flags=ping.flags if ping is not None else (),
+    )
+
+
+def _judged_by_the_clocks(found: Measurement, before: ClockReading, after: ClockReading) -> Measurement:
+    errors, flags = found.errors, found.flags
+    if before.slept_until(after):
+        errors = (*errors, ASLEEP)
+    if before.stepped_until(after) and CLOCK_STEPPED not in flags:
+        flags = (*flags, CLOCK_STEPPED)
+    # The start as it was then, the end by the clock that cannot be set.
+    ended_at_s = before.wall_s + after.boottime_s - before.boottime_s
+    return structs.replace(
+        found, started_at_s=before.wall_s, ended_at_s=ended_at_s, errors=errors, flags=flags
+    )
 
 
 def destination(measurement: Measurement) -> Destination | None:
@@ -100,16 +193,15 @@ def destination(measurement: Measurement) -> Destination | None:
     if measurement.address is None:
         return None
     ping = measurement.ping
-    if ping is None:
-        return Destination(target=measurement.address)
+    times = ping.statistics if ping is not None else None
     return Destination(
         target=measurement.address,
-        loss_percent=ping.loss_percent,
-        latency_ms=_whole(ping.avg_rtt_ms),
-        jitter_ms=_whole(ping.mean_dev_rtt_ms),
-        avg_rtt_ms=ping.avg_rtt_ms,
-        max_rtt_ms=ping.max_rtt_ms,
-        mean_dev_rtt_ms=ping.mean_dev_rtt_ms,
+        loss_percent=ping.loss_percent if ping is not None else None,
+        latency_ms=_whole(times.avg_rtt_ms) if times is not None else None,
+        jitter_ms=_whole(times.mean_dev_rtt_ms) if times is not None else None,
+        avg_rtt_ms=times.avg_rtt_ms if times is not None else None,
+        max_rtt_ms=times.max_rtt_ms if times is not None else None,
+        mean_dev_rtt_ms=times.mean_dev_rtt_ms if times is not None else None,
     )
 
 
@@ -135,8 +227,6 @@ def network_session(
     )
 
 
-def _whole(milliseconds: float | None) -> int | None:
+def _whole(milliseconds: float) -> int:
     # Decimal, because adding 0.5 rounds 0.49999999999999994 up.
-    if milliseconds is None:
-        return None
     return int(Decimal(milliseconds).to_integral_value(ROUND_HALF_UP))

@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
 Family = Literal[4, 6]
+IPV4: Final = 4
+IPV6: Final = 6
 
 
 class Address(NamedTuple):
@@ -25,7 +27,7 @@ class Address(NamedTuple):
     @property
     def family(self) -> Family:
         """4 or 6."""
-        return 6 if ":" in self.host else 4
+        return IPV6 if ":" in self.host else IPV4
 
 
 class EchoReply(NamedTuple):
@@ -116,6 +118,21 @@ class Route(Struct, frozen=True, kw_only=True):
     source: str | None = None
 
 
+class TableRoute(Struct, frozen=True, kw_only=True):
+    """One unicast route of the tables.
+
+    Args:
+        prefix_length: 0 for a default route.
+        from_kernel: made with the interface's own address.
+        metric: lower wins.
+    """
+
+    prefix_length: int
+    route: Route
+    from_kernel: bool
+    metric: int
+
+
 class Network(Protocol):
     """What measuring asks of the network."""
 
@@ -143,6 +160,6 @@ class Network(Protocol):
         """The kernel's own route look-up; None when there is no route, or no way of asking."""
         ...
 
-    def default_route(self) -> Route | None:
-        """The default route, IPv4's first."""
+    def routes(self, family: Family) -> list[TableRoute]:
+        """All unicast routes of a family; empty where they cannot be asked for."""
         ...

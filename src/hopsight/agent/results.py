@@ -43,7 +43,6 @@ class PingResult(Struct, frozen=True, kw_only=True):
 
     Args:
         pkts_sent: probes that the kernel accepted.
-        pkts_received: distinct probes answered in time.
         duplicates: further answers to a probe that had one.
         late: first answers that came after the timeout.
         strangers: answers with the wrong address or token.
@@ -56,16 +55,11 @@ class PingResult(Struct, frozen=True, kw_only=True):
 
     protocol: Protocol
     pkts_sent: int = 0
-    pkts_received: int = 0
     duplicates: int = 0
     late: int = 0
     strangers: int = 0
     prohibited: int = 0
     resets: int = 0
-    min_rtt_ms: float | None = None
-    avg_rtt_ms: float | None = None
-    max_rtt_ms: float | None = None
-    mean_dev_rtt_ms: float | None = None
     rtts_ms: tuple[float, ...] = ()
     flags: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -76,6 +70,16 @@ class PingResult(Struct, frozen=True, kw_only=True):
         if self.pkts_sent == 0:
             return None
         return 100 * (self.pkts_sent - self.pkts_received) / self.pkts_sent
+
+    @property
+    def pkts_received(self) -> int:
+        """Distinct probes answered in time."""
+        return len(self.rtts_ms)
+
+    @property
+    def statistics(self) -> "RttStatistics | None":
+        """Over the probes received; None when there are none."""
+        return rtt_statistics(self.rtts_ms)
 
 
 class RttStatistics(Struct, frozen=True, kw_only=True):
