@@ -60,7 +60,10 @@ class MemoryStore:
 
     def _add_one(self, kind: str, record: Record) -> bool:
         group = self._groups[kind, record.aid]
-        return group.setdefault(_place(record), record) is record
+        is_new = _place(record) not in group
+        if is_new:
+            group[_place(record)] = record
+        return is_new
 
     def _check_open(self) -> None:
         if self._closed:

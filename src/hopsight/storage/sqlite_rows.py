@@ -67,12 +67,12 @@ class Rows:
             the last one looked at, to go on behind it; None when there are no more.
         """
         table = KINDS[kind].table
-        seen = self._connection.execute(
-            f"SELECT dim FROM {table}_dim WHERE dim > ? ORDER BY dim LIMIT ?", (behind, PRUNED_ROWS)
-        ).fetchall()
-        if not seen:
+        last: int | None = self._connection.execute(
+            f"SELECT max(dim) FROM (SELECT dim FROM {table}_dim WHERE dim > ? ORDER BY dim LIMIT ?)",
+            (behind, PRUNED_ROWS),
+        ).get
+        if last is None:
             return None
-        last = int(seen[-1][0])
         self._connection.execute(_prune_dims_sql(table), (behind, last))
         self.forget()
         return last

@@ -1,0 +1,292 @@
+"""Every behaviour of a store, over every backend: what ``storage/store.py`` promises."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hopsight.errors import StoreUnavailableError
+from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, Dimensions, FilterKey
+from hopsight.model.query import Cursor, Filter, Query, Record
+from hopsight.storage import BACKENDS, open_store
+from hopsight.storage.store import Added, Store
+from hopsight.testing import AGENT_ID, ROUND_ID, FakeClock, sample_record
+
+pytestmark = pytest.mark.anyio
+
+AID = 7625
+OTHER_AID = 11
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """One store of each backend, empty."""
+    opened = open_store(f"{request.param}:", tmp_path, FakeClock())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def rng() -> random.Random:
+    return random.Random(7)
+
+
+def question(
+    *,
+    aid: int = AID,
+    first_round: int = 0,
+    last_round: int = ROUND_ID * 2,
+    filters: tuple[Filter, ...] = (),
+    after: Cursor | None = None,
+    skip: int = 0,
+    limit: int = 1000,
+) -> Query:
+    return Query(
+        kind=NETWORK_SESSIONS,
+        aid=aid,
+        first_round=first_round,
+        last_round=last_round,
+        filters=filters,
+        after=after,
+        skip=skip,
+        limit=limit,
+    )
+
+
+def in_order(records: list[Record]) -> list[bytes]:
+    return [record.body for record in sorted(records, key=lambda record: (record.round_id, record.record_id))]
+
+
+def some(rng: random.Random, count: int, **values: object) -> list[Record]:
+    made = [sample_record(rng, round_id=ROUND_ID + 60 * rng.randrange(5)) for _ in range(count)]
+    return [msgspec.structs.replace(record, **values) for record in made]
+
+
+async def bodies(store: Store, query: Query) -> list[bytes]:
+    return (await store.page(query)).bodies
+
+
+async def test_records_come_back_in_order_of_round_then_id(store: Store, rng: random.Random) -> None:
+    """Whatever order records come in, a page has them by round, then ID, with their bodies byte for byte."""
+    records = some(rng, 50)
+    assert await store.add(NETWORK_SESSIONS, records) == Added(stored=50, duplicates=0)
+    page = await store.page(question())
+    assert page.bodies == in_order(records)
+    assert page.next is None
+
+
+async def test_an_empty_store_answers_with_nothing(store: Store) -> None:
+    """Without records every question has an empty answer and no error."""
+    page = await store.page(question())
+    assert (page.bodies, page.next) == ([], None)
+    assert await store.last_round(NETWORK_SESSIONS, AID) is None
+    assert await store.get(NETWORK_SESSIONS, AID, ROUND_ID, "00011:60:aaaaaaaa") is None
+    assert await store.prune(NETWORK_SESSIONS, ROUND_ID) == 0
+
+
+async def test_an_empty_batch_stores_nothing(store: Store) -> None:
+    """Adding no records is fine."""
+    assert await store.add(NETWORK_SESSIONS, []) == Added(stored=0, duplicates=0)
+
+
+async def test_a_range_includes_both_ends(store: Store, rng: random.Random) -> None:
+    """Records of the first and of the last round of a range belong to it, their neighbours do not."""
+    records = [sample_record(rng, round_id=ROUND_ID + 60 * place) for place in range(5)]
+    await store.add(NETWORK_SESSIONS, records)
+    found = await bodies(store, question(first_round=ROUND_ID + 60, last_round=ROUND_ID + 180))
+    assert found == in_order(records[1:4])
+
+
+async def test_account_groups_do_not_see_each_other(store: Store, rng: random.Random) -> None:
+    """The same ID in two account groups is two records, each seen by its own group only."""
+    ours = sample_record(rng, aid=AID)
+    theirs = msgspec.structs.replace(ours, aid=OTHER_AID, body=b'{"theirs":1}')
+    assert await store.add(NETWORK_SESSIONS, [ours, theirs]) == Added(stored=2, duplicates=0)
+    by_agent = (Filter("agent_id", (AGENT_ID,)),)
+    for filters in ((), by_agent):
+        assert await bodies(store, question(aid=AID, filters=filters)) == [ours.body]
+        assert await bodies(store, question(aid=OTHER_AID, filters=filters)) == [theirs.body]
+    assert await bodies(store, question(aid=5)) == []
+    assert await store.last_round(NETWORK_SESSIONS, 5) is None
+
+
+@pytest.mark.parametrize("row", FILTERS.values(), ids=lambda row: row.key)
+async def test_each_filter_compares_its_column(store: Store, rng: random.Random, row: FilterKey) -> None:
+    """A filter finds records whose column equals one of its values, exactly, and none where it is unknown."""
+    records = []
+    for value in ("one", "two", "Two", None):
+        known = Dimensions(agent_id="nobody")
+        if value is not None:
+            known = msgspec.structs.replace(known, **{row.column: value})
+        records.append(sample_record(rng, dimensions=known))
+    await store.add(NETWORK_SESSIONS, records)
+    found = await bodies(store, question(filters=(Filter(row.column, ("one", "two", "three")),)))
+    assert found == in_order(records[:2])
+
+
+async def test_filters_hold_together_and_their_values_apart(store: Store, rng: random.Random) -> None:
+    """AND across filters, OR within the values of one, also for one column twice."""
+    pairs = [(ssid, gateway) for ssid in ("a", "b", None) for gateway in ("1", "2")]
+    records = [
+        sample_record(rng, dimensions=Dimensions(agent_id=AGENT_ID, ssid=ssid, gateway=gateway))
+        for ssid, gateway in pairs
+    ]
+    await store.add(NETWORK_SESSIONS, records)
+    both = (Filter("ssid", ("a", "b")), Filter("gateway", ("2",)))
+    assert await bodies(store, question(filters=both)) == in_order([records[1], records[3]])
+    twice = (Filter("ssid", ("a", "b")), Filter("ssid", ("b",)))
+    assert await bodies(store, question(filters=twice)) == in_order(records[2:4])
+
+
+@pytest.mark.parametrize(
+    "values", [(), ("a\0",), ("a' OR 1=1 --",), ("\ud800",), tuple(map(str, range(1000)))]
+)
+async def test_odd_filter_values_match_nothing(
+    store: Store, rng: random.Random, values: tuple[str, ...]
+) -> None:
+    """No values, NULs, quotes, half a surrogate pair and a thousand values are all just compared."""
+    await store.add(NETWORK_SESSIONS, some(rng, 3, dimensions=Dimensions(agent_id=AGENT_ID, ssid="a")))
+    assert await bodies(store, question(filters=(Filter("ssid", values),))) == []
+
+
+async def test_a_stored_nul_is_found(store: Store, rng: random.Random) -> None:
+    """A value with a NUL inside equals itself and not its beginning."""
+    record = sample_record(rng, dimensions=Dimensions(agent_id=AGENT_ID, ssid="a\0b"))
+    await store.add(NETWORK_SESSIONS, [record])
+    assert await bodies(store, question(filters=(Filter("ssid", ("a\0b",)),))) == [record.body]
+    assert await bodies(store, question(filters=(Filter("ssid", ("a",)),))) == []
+
+
+async def test_a_filter_on_an_unknown_column_is_refused(store: Store, rng: random.Random) -> None:
+    """A column that records do not have is the caller's error, not an empty answer."""
+    await store.add(NETWORK_SESSIONS, some(rng, 1))
+    with pytest.raises((LookupError, AttributeError)):
+        await store.page(question(filters=(Filter("no_such_column", ("1",)),)))
+
+
+async def test_a_cursor_starts_behind_its_place(store: Store, rng: random.Random) -> None:
+    """The record at the cursor is left out, its successor comes first; the place itself need not exist."""
+    records = some(rng, 20)
+    await store.add(NETWORK_SESSIONS, records)
+    records.sort(key=lambda record: (record.round_id, record.record_id))
+    at = Cursor(records[7].round_id, records[7].record_id)
+    assert await bodies(store, question(after=at)) == in_order(records[8:])
+    before_all = Cursor(ROUND_ID - 60, "zzz")
+    assert await bodies(store, question(after=before_all)) == in_order(records)
+    assert await bodies(store, question(after=before_all, first_round=records[5].round_id)) == in_order(
+        [record for record in records if record.round_id >= records[5].round_id]
+    )
+    assert await bodies(store, question(after=Cursor(ROUND_ID * 3, ""))) == []
+
+
+async def test_limit_and_skip_cut_a_page(store: Store, rng: random.Random) -> None:
+    """A page holds at most ``limit`` records, after leaving out ``skip`` of them behind the cursor."""
+    records = some(rng, 20)
+    await store.add(NETWORK_SESSIONS, records)
+    ordered = in_order(records)
+    assert await bodies(store, question(limit=5)) == ordered[:5]
+    assert await bodies(store, question(limit=5, skip=5)) == ordered[5:10]
+    assert await bodies(store, question(limit=5, skip=18)) == ordered[18:]
+    assert await bodies(store, question(limit=5, skip=20)) == []
+    assert await bodies(store, question(skip=10**30)) == []
+
+
+@pytest.mark.parametrize("filters", [(), (Filter("agent_id", (AGENT_ID,)),)], ids=["plain", "filtered"])
+async def test_exactly_a_page_has_no_next(
+    store: Store, rng: random.Random, filters: tuple[Filter, ...]
+) -> None:
+    """1,000 records are one page without a next, 1,001 are two."""
+    records = some(rng, 1001)
+    await store.add(NETWORK_SESSIONS, records[:1000])
+    page = await store.page(question(filters=filters))
+    assert (len(page.bodies), page.next) == (1000, None)
+    await store.add(NETWORK_SESSIONS, records[1000:])
+    page = await store.page(question(filters=filters))
+    assert page.next is not None
+    rest = await store.page(question(filters=filters, after=page.next))
+    assert page.bodies + rest.bodies == in_order(records)
+    assert (len(rest.bodies), rest.next) == (1, None)
+
+
+async def test_the_last_round_is_the_newest_with_records(store: Store, rng: random.Random) -> None:
+    """Each account group has its own last round."""
+    for aid, round_id in (
+        (AID, ROUND_ID),
+        (AID, ROUND_ID + 120),
+        (AID, ROUND_ID + 60),
+        (OTHER_AID, ROUND_ID),
+    ):
+        await store.add(NETWORK_SESSIONS, [sample_record(rng, aid=aid, round_id=round_id)])
+    assert await store.last_round(NETWORK_SESSIONS, AID) == ROUND_ID + 120
+    assert await store.last_round(NETWORK_SESSIONS, OTHER_AID) == ROUND_ID
+
+
+async def test_get_returns_the_whole_record(store: Store, rng: random.Random) -> None:
+    """Every field comes back as it was given, those that are not known as None."""
+    full = Dimensions(**dict.fromkeys(Dimensions.__struct_fields__, "väl"))
+    records = [
+        sample_record(rng, dimensions=full),
+        sample_record(rng, dimensions=Dimensions(agent_id=AGENT_ID)),
+        *some(rng, 1, loss_percent=None, latency_ms=None, jitter_ms=None),
+    ]
+    await store.add(NETWORK_SESSIONS, records)
+    for record in records:
+        assert await store.get(NETWORK_SESSIONS, AID, record.round_id, record.record_id) == record
+    assert await store.get(NETWORK_SESSIONS, OTHER_AID, records[0].round_id, records[0].record_id) is None
+
+
+async def test_a_duplicate_leaves_the_first_untouched(store: Store, rng: random.Random) -> None:
+    """Sent twice, in one batch or in two, a record is stored once, as it came first."""
+    first, other = some(rng, 2)
+    again = msgspec.structs.replace(first, body=b"{}", dimensions=Dimensions(agent_id="else"), latency_ms=1.0)
+    assert await store.add(NETWORK_SESSIONS, [first, again, again]) == Added(stored=1, duplicates=2)
+    assert await store.add(NETWORK_SESSIONS, [again, other, first]) == Added(stored=1, duplicates=2)
+    assert await store.get(NETWORK_SESSIONS, AID, first.round_id, first.record_id) == first
+    assert await bodies(store, question()) == in_order([first, other])
+
+
+async def test_prune_removes_exactly_the_old_rounds(store: Store, rng: random.Random) -> None:
+    """Rounds before the given one go in all account groups; that one and newer ones stay."""
+    records = [
+        sample_record(rng, aid=aid, round_id=ROUND_ID + 60 * place)
+        for aid in (AID, OTHER_AID, 0)
+        for place in range(6)
+        for _ in range(20)
+    ]
+    await store.add(NETWORK_SESSIONS, records)
+    assert await store.prune(NETWORK_SESSIONS, ROUND_ID + 180) == 180
+    for aid in (AID, OTHER_AID, 0):
+        kept = [record for record in records if record.aid == aid and record.round_id >= ROUND_ID + 180]
+        assert await bodies(store, question(aid=aid)) == in_order(kept)
+    assert await store.prune(NETWORK_SESSIONS, ROUND_ID + 180) == 0
+
+
+async def test_what_was_pruned_may_come_again(store: Store, rng: random.Random) -> None:
+    """A store forgets pruned IDs and their dimensions, and takes them anew."""
+    records = some(rng, 10)
+    await store.add(NETWORK_SESSIONS, records)
+    await store.prune(NETWORK_SESSIONS, ROUND_ID * 2)
+    assert await store.last_round(NETWORK_SESSIONS, AID) is None
+    assert await store.add(NETWORK_SESSIONS, records) == Added(stored=10, duplicates=0)
+    by_agent = (Filter("agent_id", (AGENT_ID,)),)
+    assert await bodies(store, question(filters=by_agent)) == in_order(records)
+
+
+async def test_a_closed_store_says_so(store: Store, rng: random.Random) -> None:
+    """After close every method refuses, and closing again is fine."""
+    record = sample_record(rng)
+    await store.close()
+    await store.close()
+    by_agent = (Filter("agent_id", (AGENT_ID,)),)
+    for asked in (
+        store.add(NETWORK_SESSIONS, [record]),
+        store.page(question()),
+        store.page(question(filters=by_agent)),
+        store.last_round(NETWORK_SESSIONS, AID),
+        store.get(NETWORK_SESSIONS, AID, ROUND_ID, record.record_id),
+        store.prune(NETWORK_SESSIONS, ROUND_ID),
+    ):
+        with pytest.raises(StoreUnavailableError):
+            await asked
