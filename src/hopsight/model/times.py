@@ -23,7 +23,8 @@ class TimeRange(Struct, frozen=True):
 
 def format_utc(time_s: float) -> str:
     """Write epoch seconds as ``YYYY-mm-dd HH:MM:SS``."""
-    return datetime.fromtimestamp(int(time_s), UTC).strftime("%Y-%m-%d %H:%M:%S")
+    # Not strftime: it writes years before 1000 with fewer digits.
+    return datetime.fromtimestamp(int(time_s), UTC).replace(tzinfo=None).isoformat(" ")
 
 
 def parse_utc(text: str) -> int | None:

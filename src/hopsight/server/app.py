@@ -12,7 +12,8 @@ from hopsight.accounts.accounts import Accounts
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.server import agent_api, operations
-from hopsight.server.api import v6
+from hopsight.server.api import openapi
+from hopsight.server.api.v6 import routes as v6
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
@@ -34,9 +35,10 @@ def create_app(
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         metrics=Metrics(),
     )
+    programs = [*v6.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     router = Litestar(
-        route_handlers=[*v6.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS, *pages.HANDLERS],
-        state=State({"services": services}),
+        route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS],
+        state=State({"services": services, "openapi": openapi.encode_description(programs)}),
         exception_handlers={Exception: _pass_on},
         openapi_config=None,
         logging_config=None,

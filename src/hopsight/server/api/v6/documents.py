@@ -1,0 +1,153 @@
+"""The answers of version 6, as structs: JSON, XML, its schema and the API's description come from here."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+
+from hopsight.model.kinds import KINDS, Kind
+from hopsight.model.sessions import AgentId, DateTime
+
+
+class Pages(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where in a list we are: the page's number, and the URL of the next one if there is one."""
+
+    current: int
+    next: str | None = None
+
+
+class Tail(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What follows the records of a page: the time range if one was asked for, and the pages."""
+
+    from_: DateTime | None = field(default=None, name="from")
+    to: DateTime | None = None
+    pages: Pages
+
+
+def _records_answer(kind: Kind) -> type[Struct]:
+    tail = [(item.name, item.type, field(default=item.default, name=item.encode_name)) for item in _TAIL]
+    name = kind.list_key[0].upper() + kind.list_key[1:] + "Answer"
+    first = (kind.list_key, list[kind.document])  # type: ignore[name-defined]
+    return msgspec.defstruct(name, [first, *tail], kw_only=True, omit_defaults=True)
+
+
+class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Where an agent is."""
+
+    latitude: float | None = None
+    longitude: float | None = None
+    location_name: str
+
+
+class UserProfile(Struct, rename="camel", frozen=True, kw_only=True):
+    """A user of the agent's machine."""
+
+    user_name: str
+
+
+class Client(Struct, rename="camel", frozen=True, kw_only=True):
+    """One user's session on the agent's machine."""
+
+    user_profile: UserProfile
+
+
+class EndpointAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """An agent; what it did not tell is absent."""
+
+    agent_id: AgentId
+    agent_name: str
+    computer_name: str
+    os_version: str
+    kernel_version: str
+    manufacturer: str | None = None
+    model: str | None = None
+    total_memory: str | None = None
+    status: str
+    deleted: bool
+    version: str
+    created_time: DateTime
+    last_seen: DateTime
+    number_of_clients: int
+    public_ip: str | None = field(default=None, name="publicIP")
+    location: AgentLocation | None = None
+    clients: list[Client]
+    agent_type: str
+
+
+class EndpointAgentsAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Agents of an account group; one agent comes without ``pages``."""
+
+    endpoint_agents: list[EndpointAgent]
+    pages: Pages | None = None
+
+
+class UserRole(Struct, rename="camel", frozen=True, kw_only=True):
+    """What a user may do."""
+
+    role_name: str
+    has_management_permissions: int
+    builtin: int
+
+
+class GroupUser(Struct, rename="camel", frozen=True, kw_only=True):
+    """A user of an account group."""
+
+    name: str
+    email: str
+    uid: int
+    roles: list[UserRole]
+
+
+class GroupAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """An agent of an account group, in short."""
+
+    agent_id: AgentId
+    agent_name: str
+    location: str | None = None
+    public_ip_addresses: list[str] | None = None
+    enabled: int
+    last_seen: DateTime
+    agent_type: str
+
+
+class AccountGroupDocument(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """An account group; users and agents only when one group was asked for."""
+
+    account_group_name: str
+    aid: int
+    organization_name: str | None = None
+    current: int
+    default: int
+    users: list[GroupUser] | None = None
+    agents: list[GroupAgent] | None = None
+
+
+class AccountGroupsAnswer(Struct, rename="camel", frozen=True, kw_only=True):
+    """Account groups that the asker may see."""
+
+    account_groups: list[AccountGroupDocument]
+
+
+class StatusAnswer(Struct, frozen=True, kw_only=True):
+    """That we are here: epoch seconds, and our version."""
+
+    timestamp: int
+    version: str
+
+
+class ErrorDocument(Struct, rename="camel", frozen=True, kw_only=True):
+    """What went wrong, and what would be accepted."""
+
+    error_message: str
+
+
+_TAIL: Final = msgspec.structs.fields(Tail)
+RECORDS: Final = {kind.name: _records_answer(kind) for kind in KINDS.values()}
+ANSWERS: Final[tuple[type[Struct], ...]] = (
+    *RECORDS.values(),
+    EndpointAgentsAnswer,
+    AccountGroupsAnswer,
+    StatusAnswer,
+    ErrorDocument,
+)
+"""Everything that the root of an answer may hold."""

@@ -1,0 +1,47 @@
+"""Network sessions (API.md section 3.1)."""
+
+from typing import Any, Final
+
+from litestar import get, post
+from litestar.connection import Request
+
+from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.server.api.answers import Answer
+from hopsight.server.api.description import described
+from hopsight.server.api.filters import SearchBody
+from hopsight.server.api.v6.descriptions import RECORD_PARAMETERS, operation
+from hopsight.server.api.v6.documents import RECORDS
+from hopsight.server.api.v6.records import list_records, search_records
+
+PATH: Final = "/v6/endpoint-data/user-sessions/network"
+
+_LISTED: Final = operation(
+    "Network sessions of a time range, or of the last round",
+    "Endpoint data",
+    parameters=RECORD_PARAMETERS,
+    answer=RECORDS[NETWORK_SESSIONS],
+)
+_SEARCHED: Final = operation(
+    "The same, narrowed by filters",
+    "Endpoint data",
+    413,
+    415,
+    parameters=RECORD_PARAMETERS,
+    body=SearchBody,
+    answer=RECORDS[NETWORK_SESSIONS],
+)
+
+
+@get(PATH, opt=described(_LISTED))
+async def list_network_sessions(request: Request[Any, Any, Any]) -> Answer:
+    """Answer one page."""
+    return await list_records(request, NETWORK_SESSIONS)
+
+
+@post(PATH, opt=described(_SEARCHED))
+async def search_network_sessions(request: Request[Any, Any, Any]) -> Answer:
+    """Answer one page of those that the filters leave."""
+    return await search_records(request, NETWORK_SESSIONS)
+
+
+HANDLERS: Final = (list_network_sessions, search_network_sessions)

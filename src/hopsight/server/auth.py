@@ -1,0 +1,121 @@
+"""Who asks, and whether they may: credentials, lock-out, rate limit, account group (API.md section 1)."""
+
+import base64
+import binascii
+from typing import Final, NamedTuple
+
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from hopsight.errors import AuthenticationError, InvalidValueError
+from hopsight.model.accounts import Principal
+from hopsight.server.api.visits import header, visit_of
+from hopsight.server.limits import Allowance
+from hopsight.server.services import Services
+
+_ACCEPTED: Final = "HTTP Basic with e-mail and token, or Authorization: Bearer with a token"
+_MAX_AID_DIGITS: Final = 15
+
+
+class Credentials(NamedTuple):
+    """What a request shows: an e-mail address (Basic only) and a token."""
+
+    email: str | None
+    token: str
+
+
+def parse_authorization(value: str) -> Credentials | None:
+    """Read an ``Authorization`` header; None: not one that we take."""
+    scheme, _, rest = value.strip().partition(" ")
+    rest = rest.strip()
+    if scheme.lower() == "bearer" and rest:
+        return Credentials(None, rest)
+    if scheme.lower() == "basic":
+        try:
+            email, colon, token = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            return None
+        return Credentials(email, token) if colon else None
+    return None
+
+
+async def admit(scope: Scope, services: Services) -> Principal:
+    """Find out who asks, and count the request; the answer's headers will say what is left.
+
+    Raises:
+        AuthenticationError: credentials missing or wrong.
+        HTTPException: 429, too many refusals to this address, or too many requests of this organization.
+    """
+    address = source_address(scope)
+    locked_s = services.limits.locked_out_s(address)
+    if locked_s:
+        raise _too_many("Too many requests with wrong credentials from this address", locked_s)
+    principal = await _identify(header(scope, b"authorization"), services)
+    if principal is None:
+        services.limits.count_refusal(address)
+        raise AuthenticationError(f"Credentials are missing or wrong; accepted: {_ACCEPTED}")
+    allowance = services.limits.count_request(principal.org_id)
+    visit_of(scope).headers += rate_limit_headers(allowance)
+    if allowance.exceeded:
+        message = f"Over the limit of {allowance.limit} requests a minute for this organization"
+        raise _too_many(message, allowance.retry_after_s)
+    return principal
+
+
+async def recognize_asker(scope: Scope, services: Services) -> Exception | None:
+    """Count a request that no handler took, if it shows credentials.
+
+    Returns:
+        What is wrong with them, to be answered instead; None: nothing, or there are none.
+    """
+    if not header(scope, b"authorization"):
+        return None
+    try:
+        await admit(scope, services)
+    except (AuthenticationError, HTTPException) as error:
+        return error
+    return None
+
+
+def choose_account_group(principal: Principal, asked: str | None) -> int:
+    """The account group that a request is about; ``asked`` is its ``aid``, absent or empty: the login one.
+
+    Raises:
+        InvalidValueError: not a number, unknown, or not one of the user's; one message for all three.
+    """
+    if not asked:
+        return principal.login_aid
+    if asked.isascii() and asked.isdigit() and len(asked) <= _MAX_AID_DIGITS:
+        aid = int(asked)
+        if aid in principal.roles:
+            return aid
+    raise InvalidValueError(
+        "aid", asked, "the ID of an account group of yours (/v6/account-groups lists them)"
+    )
+
+
+def source_address(scope: Scope) -> str:
+    """The address that a request came from; empty where there is none (a Unix socket)."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def rate_limit_headers(allowance: Allowance) -> tuple[tuple[bytes, bytes], ...]:
+    """The three headers that every authenticated answer carries."""
+    return (
+        (b"x-organization-rate-limit-limit", b"%d" % allowance.limit),
+        (b"x-organization-rate-limit-remaining", b"%d" % allowance.remaining),
+        (b"x-organization-rate-limit-reset", b"%d" % allowance.reset_s),
+    )
+
+
+async def _identify(authorization: str, services: Services) -> Principal | None:
+    credentials = parse_authorization(authorization)
+    if credentials is None or not credentials.token:
+        return None
+    return await services.accounts.authenticate(credentials.token, credentials.email)
+
+
+def _too_many(message: str, retry_after_s: int) -> HTTPException:
+    detail = f"{message}; try again in {retry_after_s} s"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(retry_after_s)})
