@@ -71,7 +71,7 @@ class Writer:
 
     def _is_full(self, weight: int) -> bool:
         # A batch beyond the bound is taken when nothing else waits: otherwise it could never be stored.
-        too_heavy = self._queued > 0 and self._queued + weight > MAX_QUEUED_RECORDS
+        too_heavy = weight > 0 and self._queued > 0 and self._queued + weight > MAX_QUEUED_RECORDS
         return too_heavy or len(self._jobs) >= MAX_QUEUED_JOBS
 
     def _run(self) -> None:

@@ -1,0 +1,128 @@
+"""Opening SQLite's file: schema, migrations, settings, and what is refused."""
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import pytest
+
+from hopsight.errors import ConfigError, StoreUnavailableError
+from hopsight.model.dimensions import Dimensions
+from hopsight.model.kinds import KINDS
+from hopsight.storage import open_store
+from hopsight.storage.sqlite import SqliteStore
+from hopsight.storage.sqlite_file import Migration, migrate, migrations, open_reader, open_writer
+from hopsight.testing import FakeClock
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+def columns(connection: apsw.Connection, table: str) -> list[str]:
+    return [str(row[0]) for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def test_the_dimension_columns_are_the_fields_of_dimensions(path: Path) -> None:
+    """After all migrations each kind's dimension table has a column for every field, and no more."""
+    connection = open_writer(path)
+    for kind in KINDS.values():
+        found = columns(connection, f"{kind.table}_dim")
+        assert sorted(found) == sorted(["dim", "aid", "digest", *Dimensions.__struct_fields__])
+    connection.close()
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    """Schema files are 0001, 0002 and so on."""
+    assert [step.number for step in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_the_file_is_set_up_as_measured(path: Path) -> None:
+    """Commits reach the disk (FULL), readers do not wait (WAL), pages have 8 KiB."""
+    connection = open_writer(path)
+    settings = {name: connection.pragma(name) for name in ("journal_mode", "synchronous", "page_size")}
+    connection.close()
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "page_size": 8192}
+
+
+def test_an_older_file_gets_the_steps_it_lacks(path: Path) -> None:
+    """A step that is new is applied once to a file that exists, and its rows stay."""
+    old = migrations()
+    connection = open_writer(path)
+    connection.execute("INSERT INTO network_sessions (aid, round_id, id) VALUES (1, 60, 'x')")
+    new = [*old, Migration(len(old) + 1, "ALTER TABLE {table} ADD COLUMN later TEXT;")]
+    migrate(connection, new)
+    migrate(connection, new)
+    assert "later" in columns(connection, "network_sessions")
+    assert connection.pragma("user_version") == len(new)
+    assert connection.execute("SELECT count(*) FROM network_sessions").get == 1
+    connection.close()
+
+
+def test_a_kind_that_is_new_to_the_file_gets_every_step(path: Path) -> None:
+    """When a kind's tables are missing from a file of the newest version, opening makes them."""
+    connection = open_writer(path)
+    connection.execute("DROP TABLE network_sessions; DROP TABLE network_sessions_dim")
+    connection.close()
+    connection = open_writer(path)
+    assert connection.table_exists("main", "network_sessions")
+    connection.close()
+
+
+def test_a_failing_step_leaves_the_file_as_it_was(path: Path) -> None:
+    """Migrations are all or nothing."""
+    connection = open_writer(path)
+    before = connection.pragma("user_version")
+    steps = [*migrations(), Migration(98, "CREATE TABLE half (x);"), Migration(99, "CREATE NONSENSE;")]
+    with pytest.raises(apsw.SQLError):
+        migrate(connection, steps)
+    assert connection.pragma("user_version") == before
+    assert not connection.table_exists("main", "half")
+    connection.close()
+
+
+def test_a_newer_file_is_refused(path: Path) -> None:
+    """A file written by a newer version is left alone, with an error that says what to do."""
+    connection = open_writer(path)
+    connection.pragma("user_version", 999)
+    connection.close()
+    with pytest.raises(ConfigError, match=r"not 999; update Hopsight"):
+        open_writer(path)
+
+
+def test_a_file_of_something_else_is_refused(path: Path) -> None:
+    """What is no SQLite file is refused as a wrong setting."""
+    path.write_bytes(b"not a database" * 1000)
+    with pytest.raises(ConfigError, match="an SQLite file of Hopsight's"):
+        SqliteStore(path)
+
+
+def test_a_place_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    """A missing directory is an error of the store, not of SQLite's driver."""
+    with pytest.raises(StoreUnavailableError):
+        SqliteStore(tmp_path / "missing" / "sessions.db")
+
+
+def test_a_reader_cannot_write(path: Path) -> None:
+    """Connections for reading refuse to change anything."""
+    open_writer(path).close()
+    reader = open_reader(path)
+    with pytest.raises(apsw.ReadOnlyError):
+        reader.execute("DELETE FROM network_sessions")
+    reader.close()
+
+
+@pytest.mark.parametrize("url", ["duckdb:x", "", "memory:x", "Sqlite"])
+def test_an_unknown_store_is_refused(tmp_path: Path, url: str) -> None:
+    """A URL that names no backend is a wrong setting, and the error says what is accepted."""
+    with pytest.raises(ConfigError, match="memory:"):
+        open_store(url, tmp_path, FakeClock())
+
+
+@pytest.mark.parametrize(("url", "file"), [("sqlite", "sessions.db"), ("sqlite:{0}/other.db", "other.db")])
+def test_the_url_says_where_the_file_is(tmp_path: Path, url: str, file: str) -> None:
+    """``sqlite`` alone is in the data directory, with a path it is there."""
+    store = open_store(url.format(tmp_path), tmp_path, FakeClock())
+    asyncio.run(store.close())
+    assert (tmp_path / file).is_file()
