@@ -1,4 +1,4 @@
-"""A program to be killed: adds batches to the store at argv[1], seeded by argv[2], and prints what is kept."""
+"""A program to be killed: adds batches to the store at argv[1], seeded by argv[2]; prints what is kept."""
 
 import asyncio
 import random

@@ -2,16 +2,19 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 
+from hopsight.errors import StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Cursor, Filter, PageOf, Query, Record
 from hopsight.storage import sqlite_query
-from hopsight.storage.sqlite import SHORT_SKIP, SqliteStore
+from hopsight.storage.sqlite import MAX_WAITING_READS, SHORT_SKIP, SqliteStore
 from hopsight.storage.sqlite_query import MERGED_DIMS, WALKED_SHARE
 from hopsight.storage.sqlite_rows import PRUNED_ROWS
 from hopsight.testing import ROUND_ID, sample_record
@@ -146,3 +149,34 @@ async def test_space_that_prune_frees_is_used_again(store: SqliteStore) -> None:
     later = [msgspec.structs.replace(record, round_id=record.round_id + 6000) for record in fleet(500)]
     await store.add(NETWORK_SESSIONS, later)
     assert store._reader.pragma("page_count") <= pages + 4
+
+
+async def test_close_breaks_off_long_reads(store: SqliteStore) -> None:
+    """A read that runs at close, and one that waits behind it, end as unavailable."""
+    running = threading.Event()
+
+    def tell() -> bool:
+        running.set()
+        return False
+
+    def never_ends(connection: apsw.Connection) -> None:
+        connection.set_progress_handler(tell, 100)
+        connection.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        )
+
+    reads = [asyncio.create_task(store._long_reads.run(never_ends)) for _ in range(2)]
+    assert await asyncio.to_thread(running.wait, 30)
+    await store.close()
+    for read in reads:
+        with pytest.raises(StoreUnavailableError):
+            await read
+
+
+async def test_waiting_questions_are_bounded(store: SqliteStore) -> None:
+    """When too many long reads wait, the next is refused at once, and the others are answered."""
+    reads = [asyncio.create_task(store.page(of_agents(1))) for _ in range(MAX_WAITING_READS)]
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailableError, match="busy"):
+        await store.page(of_agents(1))
+    assert [page.bodies for page in await asyncio.gather(*reads)] == [[]] * MAX_WAITING_READS

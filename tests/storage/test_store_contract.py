@@ -99,6 +99,14 @@ async def test_a_range_includes_both_ends(store: Store, rng: random.Random) -> N
     assert found == in_order(records[1:4])
 
 
+async def test_a_range_may_be_as_wide_as_it_likes(store: Store, rng: random.Random) -> None:
+    """Numbers beyond what a database holds are no error."""
+    records = some(rng, 3)
+    await store.add(NETWORK_SESSIONS, records)
+    assert await bodies(store, question(first_round=-(10**30), last_round=10**30)) == in_order(records)
+    assert await bodies(store, question(after=Cursor(10**30, "a"), last_round=10**30)) == []
+
+
 async def test_account_groups_do_not_see_each_other(store: Store, rng: random.Random) -> None:
     """The same ID in two account groups is two records, each seen by its own group only."""
     ours = sample_record(rng, aid=AID)

@@ -26,6 +26,8 @@ from hopsight.storage.store import Added
 SHORT_SKIP: Final = 2_000
 MAX_WAITING_READS: Final = 64
 
+_CLOSED: Final = "The store is closed"
+
 T = TypeVar("T")
 
 
@@ -113,14 +115,14 @@ class _LongReads:
         Raises:
             StoreUnavailableError: too many reads are waiting, or SQLite failed.
         """
-        if self._closed:
-            raise StoreUnavailableError("The store is closed")
         if self._waiting >= MAX_WAITING_READS:
             raise StoreUnavailableError("The store is busy: too many questions are waiting")
+        if self._closed:
+            raise StoreUnavailableError(_CLOSED)
         self._waiting += 1
         try:
             with unavailable():
-                return await asyncio.get_running_loop().run_in_executor(self._thread, read, self._connection)
+                return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, read)
         finally:
             self._waiting -= 1
 
@@ -128,5 +130,11 @@ class _LongReads:
         """Break off the read that runs and those that wait. Blocks."""
         self._closed = True
         self._connection.interrupt()
-        self._thread.shutdown(cancel_futures=True)
+        self._thread.shutdown()
         self._connection.close()
+
+    def _read(self, read: Callable[[apsw.Connection], T]) -> T:
+        # Those that wait at close end here: cancelled futures would look as if their tasks were cancelled.
+        if self._closed:
+            raise StoreUnavailableError(_CLOSED)
+        return read(self._connection)

@@ -1,7 +1,7 @@
 """Opening the data file: how each connection is set up, and bringing the schema up to date."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -102,25 +102,28 @@ def migrate(connection: apsw.Connection, steps: list[Migration]) -> None:
 
 def _open_writer(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=_READ_WRITE)
-    try:
-        connection.set_busy_timeout(_BUSY_MS)
-        # Waiting to write happens at BEGIN, where the busy timeout can help, never in mid-transaction.
-        connection.transaction_mode = "IMMEDIATE"
-        _set(
-            connection,
-            "page_size = 8192",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            f"cache_size = -{WRITER_CACHE_KIB}",
-            "wal_autocheckpoint = 4000",
-            f"journal_size_limit = {_WAL_KEPT_BYTES}",
-            "temp_store = MEMORY",
-        )
+    with ExitStack() as on_error:
+        on_error.callback(connection.close)
+        _set_up_writer(connection)
         migrate(connection, migrations())
-    except BaseException:
-        connection.close()
-        raise
+        on_error.pop_all()
     return connection
+
+
+def _set_up_writer(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(_BUSY_MS)
+    # Waiting to write happens at BEGIN, where the busy timeout can help, never in mid-transaction.
+    connection.transaction_mode = "IMMEDIATE"
+    _set(
+        connection,
+        "page_size = 8192",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"cache_size = -{WRITER_CACHE_KIB}",
+        "wal_autocheckpoint = 4000",
+        f"journal_size_limit = {_WAL_KEPT_BYTES}",
+        "temp_store = MEMORY",
+    )
 
 
 def _set(connection: apsw.Connection, *pragmas: str) -> None:

@@ -124,12 +124,17 @@ def _range(query: Query) -> Bindings:
         after = Cursor(query.first_round, "")
     return {
         "aid": query.aid,
-        "round": after.round_id,
+        "round": _bounded(after.round_id),
         "id": after.record_id,
-        "last": query.last_round,
-        "limit": min(query.limit + 1, _LARGEST),
-        "skip": min(query.skip, _LARGEST),
+        "last": _bounded(query.last_round),
+        "limit": _bounded(query.limit + 1),
+        "skip": _bounded(query.skip),
     }
+
+
+def _bounded(number: int) -> int:
+    """The nearest number that SQLite can hold: a range may be as wide as its asker likes."""
+    return max(-_LARGEST, min(number, _LARGEST))
 
 
 # One lower bound as a row value: given two, SQLite may seek by the looser one and walk half a round.
