@@ -59,7 +59,7 @@ _FATAL_TYPES: Final = {4: {3, 11, 12}, 6: {1, 2, 3, 4}}
 _HOW_TO_GET_IT: Final = (
     "ICMP is not allowed here. Allow unprivileged ICMP sockets: "
     'sysctl -w net.ipv4.ping_group_range="0 2147483647"; or give the program CAP_NET_RAW. '
-    "Until then TCP is measured instead"
+    "Until then only TCP can be measured"
 )
 
 
@@ -238,7 +238,7 @@ def open_icmp_socket(family: Family, identifier: int) -> SystemIcmpSocket:
         ProbeUnavailableError: neither is to be had; says how to get it.
     """
     if os.name == "nt":
-        raise ProbeUnavailableError("ICMP is not built for this system yet. TCP is measured instead")
+        raise ProbeUnavailableError("ICMP is not built for this system yet: only TCP can be measured")
     domain = socket.AF_INET if family == IPV4 else socket.AF_INET6
     number = socket.IPPROTO_ICMP if family == IPV4 else socket.IPPROTO_ICMPV6
     reason: OSError | None = None

@@ -1,81 +1,34 @@
-"""What to measure: given targets, the server's, and, when there are neither, what every machine has."""
+"""Targets as people write them: ``HOST``, ``HOST:PORT``, ``[IPV6]:PORT``, or a bare IPv6 address."""
 
-import ipaddress
-from collections.abc import Iterable, Sequence
-from typing import Final
-from urllib.parse import urlsplit
+import re
+from typing import Final, Literal
 
 import msgspec
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.agents import Target
 
-MAX_TARGETS: Final = 1_000
-"""Most targets of one round."""
-
-_DNS_PORT: Final = 53
-_ACCEPTED: Final = "HOST, HOST:PORT, IPv6 address or [IPv6 address]:PORT"
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ACCEPTED: Final = "HOST, HOST:PORT, [IPV6]:PORT or an IPv6 address; PORT from 1 to 65535"
+_BRACKETED: Final = re.compile(r"\[([0-9A-Fa-f:.%\w-]+)\](?::([0-9]{1,5}))?", re.ASCII)
+_PLAIN: Final = re.compile(r"([0-9A-Za-z_.-]+)(?::([0-9]{1,5}))?", re.ASCII)
 
 
-def parse_target(text: str) -> Target:
-    """Read ``HOST[:PORT]``; an IPv6 address with a port stands in brackets.
+def parse_target(text: str, protocol: Literal["auto", "icmp", "tcp"] = "auto") -> Target:
+    """Read a target.
 
     Raises:
-        InvalidValueError: it is none of these.
+        InvalidValueError: it is none.
     """
-    host, port = _host_and_port(text.strip())
-    try:
-        number = None if port is None else int(port)
-        return msgspec.convert({"host": host, "port": number}, Target)
-    except ValueError:
-        raise InvalidValueError("target", text, _ACCEPTED) from None
+    from hopsight.agent.system_network import parse_address  # noqa: PLC0415
 
-
-def default_targets(gateway: str | None, dns_servers: Iterable[str], server_url: str) -> list[Target]:
-    """The default gateway, the DNS servers and the Hopsight server, each host once."""
-    found = [] if gateway is None else [Target(host=gateway)]
-    for address in dns_servers:
-        if address not in {target.host for target in found}:
-            found.append(Target(host=address, port=_DNS_PORT))
-    return [*found, server_target(server_url)]
-
-
-def server_target(url: str) -> Target:
-    """The Hopsight server itself, as a target.
-
-    Raises:
-        InvalidValueError: the URL names no host.
-    """
-    parts = urlsplit(url)
-    if not parts.hostname:
-        raise InvalidValueError("server URL", url, "http://HOST[:PORT] or https://HOST[:PORT]")
-    return Target(host=parts.hostname, port=parts.port or _DEFAULT_PORTS.get(parts.scheme))
-
-
-def distinct(targets: Sequence[Target]) -> tuple[Target, ...]:
-    """Each host and port once, the first of its kind; at most ``MAX_TARGETS``."""
-    seen: dict[tuple[str, int | None], Target] = {}
-    for target in targets:
-        seen.setdefault((target.host.lower().rstrip("."), target.port), target)
-    return tuple(seen.values())[:MAX_TARGETS]
-
-
-def _host_and_port(text: str) -> tuple[str, str | None]:
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if bracket and (not rest or rest.startswith(":")):
-            return host, rest[1:] if rest else None
+    if ":" in text and not text.startswith("[") and parse_address(text) is not None:
+        return Target(host=text, protocol=protocol)
+    match = _BRACKETED.fullmatch(text) if text.startswith("[") else _PLAIN.fullmatch(text)
+    if match is None or (text.startswith("[") and parse_address(match[1]) is None):
         raise InvalidValueError("target", text, _ACCEPTED)
-    if text.count(":") > 1:
-        return _ipv6(text), None
-    host, colon, port = text.partition(":")
-    return host, port if colon else None
-
-
-def _ipv6(text: str) -> str:
     try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
+        return msgspec.convert(
+            {"host": match[1], "port": match[2] and int(match[2]), "protocol": protocol}, Target
+        )
+    except msgspec.ValidationError:
         raise InvalidValueError("target", text, _ACCEPTED) from None
-    return text

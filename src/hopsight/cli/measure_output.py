@@ -1,0 +1,169 @@
+"""What ``hopsight measure`` prints: a line of JSON, or a row of a table."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from hopsight.agent.measurement import Measurement, destination
+from hopsight.agent.results import ConnectResult, PingResult
+from hopsight.model.sessions import Destination
+from hopsight.model.system import SystemMetrics
+
+_COLUMNS: Final = ("TARGET", "ADDRESS", "BY", "LOSS", "MIN", "AVG", "MAX", "MDEV", "CONNECT", "NOTE")
+_RIGHT: Final = {"LOSS", "MIN", "AVG", "MAX", "MDEV", "CONNECT"}
+
+
+class PingLine(Struct, rename="camel", kw_only=True):
+    """A ping as API.md 3.3 has it; null where nothing was measured."""
+
+    pkts_sent: int
+    pkts_received: int
+    min_rtt: float | None
+    avg_rtt: float | None
+    max_rtt: float | None
+    mean_dev_rtt: float | None
+
+
+class ConnectLine(Struct, rename="camel", kw_only=True):
+    """The TCP connection beside the series; ``rtt`` in ms."""
+
+    port: int
+    port_guessed: bool
+    rtt: float | None
+    reset: bool
+    retransmits: int
+    error: str | None
+
+
+class MeasurementLine(Struct, rename="camel", kw_only=True):
+    """One measurement; every key is always there, null where nothing was measured."""
+
+    target: str
+    visited_site: str
+    protocol: str
+    icmp_blocked: bool
+    destination: Destination | None
+    min_rtt: float | None
+    pkts_sent: int | None
+    pkts_received: int | None
+    duplicates: int | None
+    late: int | None
+    connect: ConnectLine | None
+    resolve_ms: float | None
+    gateway: str | None
+    gateway_ping: PingLine | None
+    system_metrics: SystemMetrics | None
+    started_at: float
+    ended_at: float
+    errors: tuple[str, ...]
+    flags: tuple[str, ...]
+    probe: str
+
+
+def json_line(target: str, measurement: Measurement) -> str:
+    """A measurement as one line of JSON; ``target`` as it was typed."""
+    ping, counted = measurement.ping, not measurement.asleep
+    times = ping.statistics if ping is not None else None
+    line = MeasurementLine(
+        target=target,
+        visited_site=measurement.visited_site,
+        protocol=measurement.protocol,
+        icmp_blocked=measurement.icmp_blocked,
+        destination=destination(measurement) if counted else None,
+        min_rtt=times.min_rtt_ms if times is not None and counted else None,
+        pkts_sent=ping.pkts_sent if ping is not None else None,
+        pkts_received=ping.pkts_received if ping is not None else None,
+        duplicates=ping.duplicates if ping is not None else None,
+        late=ping.late if ping is not None else None,
+        connect=_connect_line(measurement.connect),
+        resolve_ms=measurement.resolve_ms,
+        gateway=measurement.gateway,
+        gateway_ping=_ping_line(measurement.gateway_ping),
+        system_metrics=measurement.system_metrics,
+        started_at=measurement.started_at_s,
+        ended_at=measurement.ended_at_s,
+        errors=measurement.errors,
+        flags=measurement.flags,
+        probe=measurement.probe,
+    )
+    return msgspec.json.encode(line).decode()
+
+
+def table(measured: Sequence[tuple[str, Measurement]]) -> str:
+    """All measurements as a table; times in ms."""
+    rows = [_COLUMNS, *(_row(target, measurement) for target, measurement in measured)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join(_aligned(row, widths) for row in rows)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (
+        cell.rjust(width) if name in _RIGHT else cell.ljust(width)
+        for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _row(target: str, measurement: Measurement) -> tuple[str, ...]:
+    ping, connect = measurement.ping, measurement.connect
+    times = ping.statistics if ping is not None else None
+    loss = ping.loss_percent if ping is not None else None
+    return (
+        target,
+        measurement.address or "-",
+        measurement.protocol.upper() if ping is not None else "-",
+        f"{loss:.4g}%" if loss is not None else "-",
+        *(
+            (_ms(times.min_rtt_ms), _ms(times.avg_rtt_ms), _ms(times.max_rtt_ms), _ms(times.mean_dev_rtt_ms))
+            if times is not None
+            else ("-",) * 4
+        ),
+        _connect_cell(connect),
+        _note(measurement),
+    )
+
+
+def _connect_cell(connect: ConnectResult | None) -> str:
+    if connect is None or connect.rtt_ms is None:
+        return "-"
+    return f"{_ms(connect.rtt_ms)} (reset)" if connect.reset else _ms(connect.rtt_ms)
+
+
+def _note(measurement: Measurement) -> str:
+    notes = ["ICMP blocked"] if measurement.icmp_blocked else []
+    # How to get ICMP is said once, on stderr, and not in every row.
+    notes += [error for error in measurement.errors if error != measurement.icmp_unavailable]
+    return "; ".join([*notes, *measurement.flags])
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:.3f}"
+
+
+def _ping_line(ping: PingResult | None) -> PingLine | None:
+    if ping is None:
+        return None
+    times = ping.statistics
+    return PingLine(
+        pkts_sent=ping.pkts_sent,
+        pkts_received=ping.pkts_received,
+        min_rtt=times.min_rtt_ms if times is not None else None,
+        avg_rtt=times.avg_rtt_ms if times is not None else None,
+        max_rtt=times.max_rtt_ms if times is not None else None,
+        mean_dev_rtt=times.mean_dev_rtt_ms if times is not None else None,
+    )
+
+
+def _connect_line(connect: ConnectResult | None) -> ConnectLine | None:
+    if connect is None:
+        return None
+    return ConnectLine(
+        port=connect.port,
+        port_guessed=connect.port_guessed,
+        rtt=connect.rtt_ms,
+        reset=connect.reset,
+        retransmits=connect.retransmits,
+        error=connect.error,
+    )
