@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -116,6 +117,26 @@ async def test_a_full_disk_refuses_and_recovers(path: Path, store: SqliteStore, 
     by_agent = msgspec.structs.replace(EVERYTHING, filters=(Filter("agent_id", ("new 2",)),))
     assert len((await store.page(by_agent)).bodies) == 500
     assert orphans(path) == 0
+
+
+async def test_a_failing_write_refuses_and_recovers(
+    path: Path, store: SqliteStore, rng: random.Random
+) -> None:
+    """When the system refuses to write to the log, the batch is refused whole, and later ones are stored."""
+    await store.add(NETWORK_SESSIONS, some(rng, 10))
+    batch = some(rng, 500, agent_id="new")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (path.with_name("sessions.db-wal").stat().st_size + 50_000, hard)
+    )
+    try:
+        with pytest.raises(StoreUnavailableError):
+            await store.add(NETWORK_SESSIONS, batch)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len((await store.page(EVERYTHING)).bodies) == 10
+    assert await store.add(NETWORK_SESSIONS, batch) == Added(stored=500, duplicates=0)
+    assert (integrity(path), orphans(path)) == ("ok", 0)
 
 
 async def test_a_batch_with_a_wrong_value_fails_alone(
