@@ -1,0 +1,298 @@
+"""The door to accounts: who there is, who may see what, and which agents belong where."""
+
+import hmac
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from hopsight.accounts import agents, bootstrap, group_keys, organizations, targets, tokens, users
+from hopsight.accounts.bootstrap_file import Bootstrap
+from hopsight.accounts.cache import RevisionCache
+from hopsight.accounts.credentials import digest_of, new_secret
+from hopsight.accounts.database import Database
+from hopsight.accounts.listings import GroupKey, ListedTarget, Organization, Token, User
+from hopsight.accounts.sightings import Sightings
+from hopsight.clock import Clock
+from hopsight.errors import AuthenticationError
+from hopsight.model.accounts import AccountGroup, AgentPrincipal, Member, Principal, Role
+from hopsight.model.agents import Agent, AgentInfo, Target
+from hopsight.model.upload import Enrolment, EnrolmentAnswer
+
+MAX_AGENTS: Final = 100_000
+"""Agents that are not deleted, in one account group."""
+
+
+class Accounts:
+    """Organizations, account groups, users, tokens, and agents with their keys.
+
+    Every method is short and synchronous, and may raise ``StoreUnavailableError``. ``create_...`` raise
+    ``InvalidValueError`` (a value is wrong), ``NotFoundError`` (what it belongs to is not there) and
+    ``ConflictError`` (it exists); ``delete_...`` raise ``NotFoundError``, and ``ConflictError`` when it
+    still holds something. Several processes may use the same database at the same time.
+    """
+
+    def __init__(self, database: Database, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> None:
+        self._database = database
+        self._data = data
+        self._clock = clock
+        self._max_agents = max_agents
+        self._principals = RevisionCache[bytes, Principal]()
+        self._agents = RevisionCache[str, tuple[bytes, AgentPrincipal]]()
+        self._sightings = Sightings(database, clock)
+
+    @classmethod
+    def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:
+        """Open the accounts at ``url`` (SQLAlchemy's spelling; None: ``accounts.db`` in ``data``).
+
+        Creates what is not there yet, for the owner alone.
+
+        Raises:
+            ConfigError: ``url`` is wrong, or a newer Hopsight has written the database.
+        """
+        return cls(Database.open(url, data, clock), data, clock, max_agents=max_agents)
+
+    def close(self) -> None:
+        """Write what waits, and let go of the database."""
+        try:
+            self._sightings.flush()
+        finally:
+            self._database.close()
+
+    def bootstrap(self, public_url: str) -> Bootstrap:
+        """Make the first account at the first start (``<data>/bootstrap.json``, 0600); later: read it.
+
+        The answer holds secrets: keep it out of logs. ``token`` and ``group_key`` are None when an
+        administrator has deleted them since.
+        """
+        with self._database.write() as connection:
+            return bootstrap.bootstrap(connection, self._data, public_url, self._now_s())
+
+    # Organizations and account groups
+
+    def create_organization(self, name: str) -> int:
+        """Add an organization; its ID."""
+        with self._database.write() as connection:
+            return organizations.create(connection, name)
+
+    def organizations(self) -> list[Organization]:
+        """All organizations, by ID."""
+        with self._database.read() as connection:
+            return organizations.listing(connection)
+
+    def delete_organization(self, org_id: int) -> None:
+        """Delete an organization that has no account groups."""
+        with self._database.write() as connection:
+            organizations.remove(connection, org_id)
+
+    def create_account_group(self, name: str, org_id: int | None = None) -> int:
+        """Add an account group to an organization (None: the only one there is); its ID."""
+        with self._database.write() as connection:
+            return organizations.create_group(connection, name, org_id)
+
+    def account_groups(self) -> list[AccountGroup]:
+        """All account groups, by ID."""
+        with self._database.read() as connection:
+            return organizations.groups(connection)
+
+    def account_group(self, aid: int) -> AccountGroup | None:
+        """One account group."""
+        with self._database.read() as connection:
+            return next(iter(organizations.groups(connection, {aid})), None)
+
+    def account_groups_of(self, principal: Principal) -> list[AccountGroup]:
+        """The account groups that a user may see, by ID."""
+        with self._database.read() as connection:
+            return organizations.groups(connection, set(principal.roles))
+
+    def members(self, aid: int) -> list[Member]:
+        """The users of an account group, by ID; none when there is no such group."""
+        with self._database.read() as connection:
+            return users.members(connection, aid)
+
+    def delete_account_group(self, aid: int) -> None:
+        """Delete an account group without users, keys and agents (deleted agents and targets go with it)."""
+        with self._database.write() as connection:
+            organizations.remove_group(connection, aid)
+
+    # Users and tokens
+
+    def create_user(self, email: str, role: Role, aids: Sequence[int], name: str | None = None) -> int:
+        """Add a user who has ``role`` in exactly ``aids``, the first being the login account group; the ID."""
+        with self._database.write() as connection:
+            return users.create(connection, email, role, aids, name)
+
+    def users(self) -> list[User]:
+        """All users, by ID."""
+        with self._database.read() as connection:
+            return users.listing(connection)
+
+    def delete_user(self, email: str) -> None:
+        """Delete a user and the user's tokens."""
+        with self._database.write() as connection:
+            users.remove(connection, email)
+
+    def create_token(self, email: str) -> str:
+        """Make a token for a user. It is kept hashed: this is the only time that it can be seen."""
+        token = new_secret()
+        with self._database.write() as connection:
+            tokens.create(connection, email, digest_of(token), self._now_s())
+        return token
+
+    def tokens(self) -> list[Token]:
+        """All tokens without their secrets, by ID."""
+        with self._database.read() as connection:
+            return tokens.listing(connection)
+
+    def delete_token(self, token_id: int) -> None:
+        """Delete a token: it is refused from now on, in every process."""
+        with self._database.write() as connection:
+            tokens.remove(connection, token_id)
+
+    def authenticate_token(self, token: str, email: str | None = None) -> Principal | None:
+        """Who shows this token; None: nobody, or (Basic gives both) not the user ``email``."""
+        digest = digest_of(token)
+        principal = self._principals.get(digest, self._database.current_revision())
+        if principal is None:
+            with self._database.read() as connection:
+                principal = tokens.principal_of(connection, digest)
+            if principal is None:
+                return None
+            self._principals.put(digest, principal)
+        return principal if email is None or email.lower() == principal.email else None
+
+    # Agents, their keys and targets
+
+    def create_group_key(self, aid: int) -> str:
+        """Make a key for connection strings of an account group; it can be seen this once."""
+        key = new_secret()
+        with self._database.write() as connection:
+            group_keys.create(connection, aid, digest_of(key), self._now_s())
+        return key
+
+    def group_keys(self, aid: int | None = None) -> list[GroupKey]:
+        """Keys without their secrets, by ID: all, or those of an account group."""
+        with self._database.read() as connection:
+            return group_keys.listing(connection, aid)
+
+    def delete_group_key(self, key_id: int) -> None:
+        """Delete a key: no agent can enrol with it any more; those that have, stay."""
+        with self._database.write() as connection:
+            group_keys.remove(connection, key_id)
+
+    def enrol(self, key: str, enrolment: Enrolment, public_ip: str | None) -> EnrolmentAnswer:
+        """Let an agent into the account group of ``key``; the same enrolment again has the same answer.
+
+        Raises:
+            AuthenticationError: no account group has this key.
+            ConflictError: the enrolment ID is taken (other secret, other account group, or its agent was
+                deleted), or the account group is full.
+        """
+        with self._database.write(changes_rights=False) as connection:
+            aid = group_keys.aid_of(connection, digest_of(key))
+            if aid is None:
+                raise AuthenticationError("The account group key is unknown")
+            known = agents.enrolled(connection, aid, enrolment)
+            if known is not None:
+                return known
+            return agents.enrol(connection, aid, enrolment, public_ip, self._now_s(), self._max_agents)
+
+    def authenticate_agent(self, agent_id: str, secret: str) -> AgentPrincipal | None:
+        """The agent that shows this secret; None: unknown, deleted, or another secret."""
+        found = self._agents.get(agent_id, self._database.current_revision())
+        if found is None:
+            with self._database.read() as connection:
+                found = agents.principal_of(connection, agent_id)
+            if found is None:
+                return None
+            self._agents.put(agent_id, found)
+        digest, principal = found
+        return principal if hmac.compare_digest(digest, digest_of(secret)) else None
+
+    def agent_seen(self, agent_id: str, public_ip: str | None, info: AgentInfo | None = None) -> None:
+        """Note that an authenticated agent was here now (and how it describes itself); never fails.
+
+        Gathered in memory, and written after a few seconds or by ``close``.
+        """
+        self._sightings.add(agent_id, public_ip, info)
+
+    def flush(self) -> None:
+        """Write now what ``agent_seen`` has gathered."""
+        self._sightings.flush()
+
+    def agents(
+        self,
+        aid: int,
+        *,
+        deleted: bool = False,
+        agent_name: str | None = None,
+        computer_name: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> list[Agent]:
+        """Agents of an account group by ID: the first ``limit`` behind the ID ``after``.
+
+        Args:
+            aid: account group.
+            deleted: those that were deleted, instead of those that were not.
+            agent_name: exactly this.
+            computer_name: exactly this.
+            after: keyset: ID of the last agent of the page before.
+            limit: at most so many.
+        """
+        with self._database.read() as connection:
+            found = agents.page(
+                connection,
+                aid,
+                deleted=deleted,
+                agent_name=agent_name,
+                computer_name=computer_name,
+                after=after,
+                limit=limit,
+            )
+        return [self._sightings.applied_to(agent) for agent in found]
+
+    def agent(self, aid: int, agent_id: str) -> Agent | None:
+        """One agent of an account group, deleted or not."""
+        with self._database.read() as connection:
+            found = agents.find(connection, aid, agent_id)
+        return None if found is None else self._sightings.applied_to(found)
+
+    def set_agent_enabled(self, aid: int, agent_id: str, *, enabled: bool) -> None:
+        """Let an agent measure, or not.
+
+        Raises:
+            NotFoundError: the account group has no such agent.
+        """
+        with self._database.write() as connection:
+            agents.change(connection, aid, agent_id, enabled=enabled)
+
+    def delete_agent(self, aid: int, agent_id: str) -> None:
+        """Shut an agent out for good; what it has measured stays.
+
+        Raises:
+            NotFoundError: the account group has no such agent.
+        """
+        with self._database.write() as connection:
+            agents.change(connection, aid, agent_id, deleted=True)
+
+    def add_target(self, aid: int, target: Target) -> int:
+        """Have the agents of an account group measure ``target``; its ID."""
+        with self._database.write() as connection:
+            return targets.add(connection, aid, target)
+
+    def targets(self, aid: int) -> tuple[Target, ...]:
+        """What the agents of an account group measure."""
+        return tuple(listed.target for listed in self.listed_targets(aid))
+
+    def listed_targets(self, aid: int | None = None) -> list[ListedTarget]:
+        """Targets with their IDs: all, or those of an account group."""
+        with self._database.read() as connection:
+            return targets.listing(connection, aid)
+
+    def delete_target(self, target_id: int) -> None:
+        """Delete a target."""
+        with self._database.write() as connection:
+            targets.remove(connection, target_id)
+
+    def _now_s(self) -> int:
+        return int(self._clock.now())

@@ -1,0 +1,134 @@
+"""Agents: how they are let in, and what is known of them."""
+
+import hmac
+import uuid
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from hopsight.accounts import schema
+from hopsight.accounts.credentials import digest_of
+from hopsight.errors import ConflictError, NotFoundError
+from hopsight.model.accounts import AgentPrincipal
+from hopsight.model.agents import Agent, AgentInfo
+from hopsight.model.upload import Enrolment, EnrolmentAnswer
+
+_table = schema.agents
+_info_decoder = msgspec.json.Decoder(AgentInfo)
+
+
+def described(info: AgentInfo) -> dict[str, str]:
+    """The columns that an agent's own words fill."""
+    return {
+        "info": msgspec.json.encode(info).decode(),
+        "agent_name": info.agent_name or info.computer_name,
+        "computer_name": info.computer_name,
+    }
+
+
+def enrolled(connection: Connection, aid: int, enrolment: Enrolment) -> EnrolmentAnswer | None:
+    """The answer to an enrolment that was made before.
+
+    Raises:
+        ConflictError: that one had another secret or account group, or its agent was deleted since.
+    """
+    row = connection.execute(select(_table).where(_table.c.enrolment_id == enrolment.enrolment_id)).first()
+    if row is None:
+        return None
+    # One message for all: whoever guesses an enrolment ID learns no more than that.
+    same = hmac.compare_digest(row.secret_digest, digest_of(enrolment.secret)) and row.aid == aid
+    if not same or row.deleted:
+        raise ConflictError("This enrolment ID is taken; enrol again with a new one")
+    return EnrolmentAnswer(agent_id=row.agent_id, aid=row.aid)
+
+
+def enrol(
+    connection: Connection, aid: int, enrolment: Enrolment, public_ip: str | None, now_s: int, most: int
+) -> EnrolmentAnswer:
+    """Add an agent to account group ``aid``, which may have ``most``."""
+    held = select(func.count()).select_from(_table).where(_table.c.aid == aid, ~_table.c.deleted)
+    if connection.execute(held).scalar_one() >= most:
+        raise ConflictError(f"Account group {aid} has {most} agents already; delete some first")
+    agent_id = str(uuid.uuid4())
+    connection.execute(
+        insert(_table).values(
+            agent_id=agent_id,
+            aid=aid,
+            enrolment_id=enrolment.enrolment_id,
+            secret_digest=digest_of(enrolment.secret),
+            enabled=True,
+            deleted=False,
+            created_s=now_s,
+            last_seen_s=now_s,
+            public_ip=public_ip,
+            **described(enrolment.agent),
+        )
+    )
+    return EnrolmentAnswer(agent_id=agent_id, aid=aid)
+
+
+def principal_of(connection: Connection, agent_id: str) -> tuple[bytes, AgentPrincipal] | None:
+    """The digest of an agent's secret, and who it is; None: unknown or deleted."""
+    query = (
+        select(_table.c.secret_digest, _table.c.aid, _table.c.enabled, schema.account_groups.c.org_id)
+        .join_from(_table, schema.account_groups)
+        .where(_table.c.agent_id == agent_id, ~_table.c.deleted)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    principal = AgentPrincipal(agent_id=agent_id, aid=row.aid, org_id=row.org_id, enabled=row.enabled)
+    return row.secret_digest, principal
+
+
+def page(
+    connection: Connection,
+    aid: int,
+    *,
+    deleted: bool,
+    agent_name: str | None,
+    computer_name: str | None,
+    after: str | None,
+    limit: int,
+) -> list[Agent]:
+    """Agents of an account group by ID, behind ``after``."""
+    query = select(_table).where(_table.c.aid == aid, _table.c.deleted.is_(deleted))
+    if agent_name is not None:
+        query = query.where(_table.c.agent_name == agent_name)
+    if computer_name is not None:
+        query = query.where(_table.c.computer_name == computer_name)
+    if after is not None:
+        query = query.where(_table.c.agent_id > after)
+    return [_agent(row) for row in connection.execute(query.order_by(_table.c.agent_id).limit(limit))]
+
+
+def find(connection: Connection, aid: int, agent_id: str) -> Agent | None:
+    """One agent, deleted or not."""
+    query = select(_table).where(_table.c.aid == aid, _table.c.agent_id == agent_id)
+    row = connection.execute(query).first()
+    return None if row is None else _agent(row)
+
+
+def change(connection: Connection, aid: int, agent_id: str, **values: bool) -> None:
+    """Set ``enabled`` or ``deleted`` of an agent that is not deleted.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    statement = update(_table).where(_table.c.aid == aid, _table.c.agent_id == agent_id, ~_table.c.deleted)
+    if connection.execute(statement.values(**values)).rowcount == 0:
+        raise NotFoundError(f"Account group {aid} has no agent {agent_id}")
+
+
+def _agent(row: Row[tuple[object, ...]]) -> Agent:
+    return Agent(
+        agent_id=row.agent_id,
+        aid=row.aid,
+        agent_name=row.agent_name,
+        info=_info_decoder.decode(row.info),
+        enabled=row.enabled,
+        deleted=row.deleted,
+        created_s=row.created_s,
+        last_seen_s=row.last_seen_s,
+        public_ip=row.public_ip,
+    )

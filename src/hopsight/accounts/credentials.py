@@ -1,0 +1,17 @@
+"""Tokens and keys: made here, shown once, kept as SHA-256. They are long and random: no slow hash is needed."""
+
+import hashlib
+import secrets
+from typing import Final
+
+_BYTES: Final = 32
+
+
+def new_secret() -> str:
+    """43 URL-safe characters of 256 random bits."""
+    return secrets.token_urlsafe(_BYTES)
+
+
+def digest_of(secret: str) -> bytes:
+    """What is stored and looked up in the secret's place."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,47 @@
+"""What lists of accounts hold; none of it is secret."""
+
+from msgspec import Struct
+
+from hopsight.model.accounts import Role
+from hopsight.model.agents import Target
+
+
+class Organization(Struct, frozen=True, kw_only=True):
+    """An organization: what a rate limit counts for."""
+
+    org_id: int
+    name: str
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """A user, and the role in each account group that the user may see."""
+
+    uid: int
+    email: str
+    name: str
+    login_aid: int
+    roles: dict[int, Role]
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """A token without its secret: ``token_id`` names it where it is listed or deleted."""
+
+    token_id: int
+    email: str
+    created_s: int
+
+
+class GroupKey(Struct, frozen=True, kw_only=True):
+    """An account group key (the secret of connection strings) without its secret."""
+
+    key_id: int
+    aid: int
+    created_s: int
+
+
+class ListedTarget(Struct, frozen=True, kw_only=True):
+    """A target with its ID and account group."""
+
+    target_id: int
+    aid: int
+    target: Target

@@ -1,0 +1,120 @@
+"""The tables. Secrets are kept as SHA-256 alone; IDs are never given twice (records outlive their owners)."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, nullable=False),
+)
+
+# Rises with every change that could make a cached principal wrong.
+revision = Table(
+    "revision",
+    metadata,
+    Column("number", Integer, nullable=False),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("org_id", Integer, primary_key=True),
+    Column("name", String(255), nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+account_groups = Table(
+    "account_groups",
+    metadata,
+    Column("aid", Integer, primary_key=True),
+    Column("org_id", ForeignKey("organizations.org_id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    UniqueConstraint("org_id", "name"),
+    sqlite_autoincrement=True,
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("uid", Integer, primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", String(255), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("uid", ForeignKey("users.uid", ondelete="CASCADE"), primary_key=True),
+    Column("aid", ForeignKey("account_groups.aid"), primary_key=True),
+    Column("role", String(32), nullable=False),
+    Column("login", Boolean, nullable=False),
+    Index("memberships_by_aid", "aid"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("uid", ForeignKey("users.uid", ondelete="CASCADE"), nullable=False),
+    Column("created_s", Integer, nullable=False),
+    Index("tokens_by_uid", "uid"),
+    sqlite_autoincrement=True,
+)
+
+group_keys = Table(
+    "account_group_keys",
+    metadata,
+    Column("key_id", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("aid", ForeignKey("account_groups.aid"), nullable=False),
+    Column("created_s", Integer, nullable=False),
+    Index("account_group_keys_by_aid", "aid"),
+    sqlite_autoincrement=True,
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("agent_id", String(36), primary_key=True),
+    Column("aid", ForeignKey("account_groups.aid"), nullable=False),
+    Column("enrolment_id", String(36), nullable=False, unique=True),
+    Column("secret_digest", LargeBinary(32), nullable=False),
+    Column("info", Text, nullable=False),
+    Column("agent_name", String(255), nullable=False),
+    Column("computer_name", String(255), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_s", Integer, nullable=False),
+    Column("last_seen_s", Integer, nullable=False),
+    Column("public_ip", String(45)),
+    Index("agents_by_aid", "aid", "deleted", "agent_id"),
+)
+
+targets = Table(
+    "targets",
+    metadata,
+    Column("target_id", Integer, primary_key=True),
+    Column("aid", ForeignKey("account_groups.aid"), nullable=False),
+    Column("host", String(253), nullable=False),
+    # 0 stands for "none": NULLs are never equal, and equal targets must clash.
+    Column("port", Integer, nullable=False),
+    Column("protocol", String(8), nullable=False),
+    UniqueConstraint("aid", "host", "port", "protocol"),
+    sqlite_autoincrement=True,
+)

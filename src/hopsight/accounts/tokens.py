@@ -1,0 +1,59 @@
+"""Tokens of users."""
+
+from sqlalchemy import Connection, delete, insert, select
+
+from hopsight.accounts import schema, users
+from hopsight.accounts.listings import Token
+from hopsight.errors import NotFoundError
+from hopsight.model.accounts import Principal, Role
+
+
+def create(connection: Connection, email: str, digest: bytes, now_s: int) -> int:
+    """Let the bearer of a token in as the user ``email``; the token's ID."""
+    uid = users.require_uid(connection, email)
+    row = connection.execute(insert(schema.tokens).values(digest=digest, uid=uid, created_s=now_s))
+    return int(row.inserted_primary_key[0])
+
+
+def listing(connection: Connection) -> list[Token]:
+    """All tokens, by ID."""
+    query = (
+        select(schema.tokens.c.token_id, schema.users.c.email, schema.tokens.c.created_s)
+        .join_from(schema.tokens, schema.users)
+        .order_by(schema.tokens.c.token_id)
+    )
+    return [
+        Token(token_id=row.token_id, email=row.email, created_s=row.created_s)
+        for row in connection.execute(query)
+    ]
+
+
+def remove(connection: Connection, token_id: int) -> None:
+    """Delete a token."""
+    gone = connection.execute(delete(schema.tokens).where(schema.tokens.c.token_id == token_id))
+    if gone.rowcount == 0:
+        raise NotFoundError(f"There is no token {token_id}")
+
+
+def principal_of(connection: Connection, digest: bytes) -> Principal | None:
+    """Who shows the token with this digest."""
+    users_, memberships, groups = schema.users, schema.memberships, schema.account_groups
+    query = (
+        select(users_.c.uid, users_.c.email, memberships.c.aid, memberships.c.role, memberships.c.login)
+        .add_columns(groups.c.org_id)
+        .join_from(schema.tokens, users_)
+        .join(memberships, memberships.c.uid == users_.c.uid)
+        .join(groups, groups.c.aid == memberships.c.aid)
+        .where(schema.tokens.c.digest == digest)
+    )
+    rows = connection.execute(query).all()
+    login = next((row for row in rows if row.login), None)
+    if login is None:
+        return None
+    return Principal(
+        uid=login.uid,
+        email=login.email,
+        org_id=login.org_id,
+        login_aid=login.aid,
+        roles={row.aid: Role(row.role) for row in rows},
+    )
