@@ -39,7 +39,7 @@ def parse_authorization(value: str) -> Credentials | None:
     return None
 
 
-async def admit(scope: Scope, services: Services) -> Principal:
+def admit(scope: Scope, services: Services) -> Principal:
     """Find out who asks, and count the request; the answer's headers will say what is left.
 
     Raises:
@@ -50,7 +50,7 @@ async def admit(scope: Scope, services: Services) -> Principal:
     locked_s = services.limits.locked_out_s(address)
     if locked_s:
         raise _too_many("Too many requests with wrong credentials from this address", locked_s)
-    principal = await _identify(header(scope, b"authorization"), services)
+    principal = _identify(header(scope, b"authorization"), services)
     if principal is None:
         services.limits.count_refusal(address)
         raise AuthenticationError(f"Credentials are missing or wrong; accepted: {_ACCEPTED}")
@@ -62,7 +62,7 @@ async def admit(scope: Scope, services: Services) -> Principal:
     return principal
 
 
-async def recognize_asker(scope: Scope, services: Services) -> Exception | None:
+def recognize_asker(scope: Scope, services: Services) -> Exception | None:
     """Count a request that no handler took, if it shows credentials.
 
     Returns:
@@ -71,7 +71,7 @@ async def recognize_asker(scope: Scope, services: Services) -> Exception | None:
     if not header(scope, b"authorization"):
         return None
     try:
-        await admit(scope, services)
+        admit(scope, services)
     except (AuthenticationError, HTTPException) as error:
         return error
     return None
@@ -109,11 +109,11 @@ def rate_limit_headers(allowance: Allowance) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-async def _identify(authorization: str, services: Services) -> Principal | None:
+def _identify(authorization: str, services: Services) -> Principal | None:
     credentials = parse_authorization(authorization)
     if credentials is None or not credentials.token:
         return None
-    return await services.accounts.authenticate(credentials.token, credentials.email)
+    return services.accounts.authenticate_token(credentials.token, credentials.email)
 
 
 def _too_many(message: str, retry_after_s: int) -> HTTPException:

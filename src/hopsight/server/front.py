@@ -80,7 +80,7 @@ class Front:
     async def _answer_error(self, error: Exception, scope: Any, receive: Receive, outlet: Send) -> None:
         if isinstance(error, HTTPException) and "route_handler" not in scope and visit_of(scope).versioned:
             # No handler looked at the credentials: who shows some is answered as one who did.
-            error = await recognize_asker(scope, self._services) or error
+            error = recognize_asker(scope, self._services) or error
         described = describe_error(error)
         if described is None:
             # Not `exc_info`: some renderers print the values of variables, and with them credentials.

@@ -73,14 +73,14 @@ def parse_place(of: str, parameters: Parameters) -> PagePlace | None:
     return None if text is None else parse_page_place(text, of)
 
 
-def parse_page_number(parameters: Parameters) -> int:
+def parse_page_number(parameters: Parameters, most: int = MAX_PAGE) -> int:
     """Read ``page``, deprecated: the store has to pass over everything before it."""
     text = parameters.one("page")
     if text is None:
         return 1
     digits = text.lstrip("0") if text.isascii() and text.isdigit() else ""
-    if not digits or len(digits) > len(str(MAX_PAGE)) or int(digits) > MAX_PAGE:
-        raise InvalidValueError("page", text, f"1 to {MAX_PAGE}; follow pages.next to go further")
+    if not digits or len(digits) > len(str(most)) or int(digits) > most:
+        raise InvalidValueError("page", text, f"1 to {most}; follow pages.next to go further")
     return int(digits)
 
 

@@ -49,8 +49,8 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = await ask(request)
-    groups = await _groups(asked)
+    asked = ask(request)
+    groups = _groups(asked)
     documents = [_document(asked, group, groups) for group in groups]
     return render(asked.scope, asked.format, AccountGroupsAnswer(account_groups=documents))
 
@@ -58,12 +58,12 @@ async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{groupId:str}}", opt=described(_READ))
 async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, in whole."""
-    asked = await ask(request)
-    groups = await _groups(asked)
+    asked = ask(request)
+    groups = _groups(asked)
     group = _find(groups, request.path_params["groupId"])
     accounts = asked.services.accounts
-    members = await accounts.members(group.aid)
-    agents = await accounts.agents(group.aid, limit=PAGE_ITEMS)
+    members = accounts.members(group.aid)
+    agents = accounts.agents(group.aid, limit=PAGE_ITEMS)
     document = msgspec.structs.replace(
         _document(asked, group, groups),
         users=[_user(member) for member in members],
@@ -72,8 +72,8 @@ async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     return render(asked.scope, asked.format, AccountGroupsAnswer(account_groups=[document]))
 
 
-async def _groups(asked: Asked) -> list[AccountGroup]:
-    return await asked.services.accounts.account_groups(asked.principal.roles)
+def _groups(asked: Asked) -> list[AccountGroup]:
+    return asked.services.accounts.account_groups_of(asked.principal)
 
 
 def _find(groups: list[AccountGroup], text: str) -> AccountGroup:

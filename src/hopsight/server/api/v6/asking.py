@@ -34,11 +34,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     format: Format
 
 
-async def ask(request: Request[Any, Any, Any]) -> Asked:
+def ask(request: Request[Any, Any, Any]) -> Asked:
     """Credentials first, so that whoever has none learns nothing else; then format and account group."""
     services: Services = request.app.state.services
     scope = request.scope
-    principal = await admit(scope, services)
+    principal = admit(scope, services)
     parameters = Parameters(scope["query_string"])
     return Asked(
         scope=scope,

@@ -30,6 +30,7 @@ PATH: Final = "/v6/endpoint-agents"
 
 _OF: Final = "endpoint-agents"
 _MIB: Final = 1 << 20
+_MAX_PAGE: Final = 100
 _BOOLEANS: Final = {"true": True, "false": False}
 
 _LISTED: Final = operation(
@@ -60,18 +61,18 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page; it costs one call to the accounts."""
-    asked = await ask(request)
+    asked = ask(request)
     place = parse_place(_OF, asked.parameters)
-    number = place.page if place else parse_page_number(asked.parameters)
-    found = await asked.services.accounts.agents(
+    number = place.page if place else parse_page_number(asked.parameters, _MAX_PAGE)
+    skipped = 0 if place else (number - 1) * PAGE_ITEMS
+    found = asked.services.accounts.agents(
         asked.aid,
         deleted=_deleted(asked.parameters),
         agent_name=asked.parameters.one("agentName"),
         computer_name=asked.parameters.one("computerName"),
         after=place.item_id if place else None,
-        skip=0 if place else (number - 1) * PAGE_ITEMS,
-        limit=PAGE_ITEMS + 1,
-    )
+        limit=skipped + PAGE_ITEMS + 1,
+    )[skipped:]
     agents, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
     pages = Pages(current=number, next=_next_url(asked, agents[-1], number) if more else None)
     return render(asked.scope, asked.format, _answer(agents, pages))
@@ -80,9 +81,9 @@ async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{agentId:str}}", opt=described(_READ))
 async def read_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Answer with the agent, deleted or not."""
-    asked = await ask(request)
+    asked = ask(request)
     agent_id = request.path_params["agentId"]
-    agent = await asked.services.accounts.agent(asked.aid, agent_id.lower())
+    agent = asked.services.accounts.agent(asked.aid, agent_id.lower())
     if agent is None:
         raise NotFoundError(f"There is no agent {agent_id!r} in this account group")
     return render(asked.scope, asked.format, _answer([agent], None))

@@ -16,12 +16,12 @@ from hopsight.server.api.v6.rendering import render_records
 
 async def list_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     """Answer a GET."""
-    return await _answer(await ask(request), kind, ())
+    return await _answer(ask(request), kind, ())
 
 
 async def search_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     """Answer a filtered POST: it reads, so every role may."""
-    asked = await ask(request)
+    asked = ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer(asked, kind, parse_search_filters(body))
 
