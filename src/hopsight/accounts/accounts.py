@@ -117,7 +117,7 @@ class Accounts:
     # Users and tokens
 
     def create_user(self, email: str, role: Role, aids: Sequence[int], name: str | None = None) -> int:
-        """Add a user who has ``role`` in exactly ``aids``, the first being the login account group; the ID."""
+        """Add a user who has ``role`` in exactly ``aids``, the first for login; the ID."""
         with self._database.write() as connection:
             return users.create(connection, email, role, aids, name)
 

@@ -1,4 +1,4 @@
-"""Tokens and keys: made here, shown once, kept as SHA-256. They are long and random: no slow hash is needed."""
+"""Tokens and keys: made here, shown once, kept as SHA-256. Long and random: they need no slow hash."""
 
 import hashlib
 import secrets

@@ -10,8 +10,8 @@ from hopsight.errors import NotFoundError
 def create(connection: Connection, aid: int, digest: bytes, now_s: int) -> int:
     """Let agents with this key into account group ``aid``; the key's ID."""
     organizations.require_group(connection, aid)
-    row = connection.execute(insert(schema.group_keys).values(digest=digest, aid=aid, created_s=now_s))
-    return int(row.inserted_primary_key[0])
+    added = insert(schema.group_keys).values(digest=digest, aid=aid, created_s=now_s)
+    return int(connection.execute(added.returning(schema.group_keys.c.key_id)).scalar_one())
 
 
 def listing(connection: Connection, aid: int | None) -> list[GroupKey]:

@@ -15,8 +15,8 @@ def create(connection: Connection, name: str) -> int:
     known = select(schema.organizations.c.org_id).where(schema.organizations.c.name == name)
     if connection.execute(known).first() is not None:
         raise ConflictError(f"There is an organization {name!r} already")
-    row = connection.execute(insert(schema.organizations).values(name=name))
-    return int(row.inserted_primary_key[0])
+    added = insert(schema.organizations).values(name=name).returning(schema.organizations.c.org_id)
+    return int(connection.execute(added).scalar_one())
 
 
 def listing(connection: Connection) -> list[Organization]:
@@ -41,8 +41,8 @@ def create_group(connection: Connection, name: str, org_id: int | None) -> int:
     known = select(groups.c.aid).where(groups.c.org_id == org_id, groups.c.name == name)
     if connection.execute(known).first() is not None:
         raise ConflictError(f"Organization {org_id} has an account group {name!r} already")
-    row = connection.execute(insert(groups).values(org_id=org_id, name=name))
-    return int(row.inserted_primary_key[0])
+    added = insert(groups).values(org_id=org_id, name=name).returning(groups.c.aid)
+    return int(connection.execute(added).scalar_one())
 
 
 def _resolve(connection: Connection, org_id: int | None) -> int:

@@ -25,7 +25,7 @@ def add(connection: Connection, aid: int, target: Target) -> int:
     held = select(func.count()).select_from(table).where(table.c.aid == aid)
     if connection.execute(held).scalar_one() >= MAX_TARGETS:
         raise ConflictError(f"Account group {aid} has {MAX_TARGETS} targets already; delete some first")
-    return int(connection.execute(insert(table).values(**values)).inserted_primary_key[0])
+    return int(connection.execute(insert(table).values(**values).returning(table.c.target_id)).scalar_one())
 
 
 def listing(connection: Connection, aid: int | None) -> list[ListedTarget]:

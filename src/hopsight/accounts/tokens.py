@@ -11,8 +11,8 @@ from hopsight.model.accounts import Principal, Role
 def create(connection: Connection, email: str, digest: bytes, now_s: int) -> int:
     """Let the bearer of a token in as the user ``email``; the token's ID."""
     uid = users.require_uid(connection, email)
-    row = connection.execute(insert(schema.tokens).values(digest=digest, uid=uid, created_s=now_s))
-    return int(row.inserted_primary_key[0])
+    added = insert(schema.tokens).values(digest=digest, uid=uid, created_s=now_s)
+    return int(connection.execute(added.returning(schema.tokens.c.token_id)).scalar_one())
 
 
 def listing(connection: Connection) -> list[Token]:

@@ -25,8 +25,8 @@ def create(connection: Connection, email: str, role: Role, aids: Sequence[int], 
         organizations.require_group(connection, aid)
     if find_uid(connection, email) is not None:
         raise ConflictError(f"There is a user {email} already")
-    row = connection.execute(insert(schema.users).values(email=email, name=name))
-    uid = int(row.inserted_primary_key[0])
+    added = insert(schema.users).values(email=email, name=name).returning(schema.users.c.uid)
+    uid = int(connection.execute(added).scalar_one())
     memberships = [
         {"uid": uid, "aid": aid, "role": Role(role).value, "login": aid == aids[0]} for aid in aids
     ]

@@ -1,0 +1,257 @@
+"""``hopsight admin connection-string|agent|target``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hopsight.cli.admin_options import (
+    AccountsOption,
+    GroupOption,
+    JsonOption,
+    OptionalGroupOption,
+    group,
+    open_accounts,
+)
+from hopsight.cli.data_directory import DataOption, data_directory, own_fingerprint
+from hopsight.cli.output import print_listing, print_result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hopsight.accounts.accounts import Accounts
+    from hopsight.model.agents import Agent
+    from hopsight.model.connection import ConnectionString
+
+connection_strings = group("Connection strings: what lets agents enrol.")
+agents = group("Agents that have enrolled.")
+targets = group("What the agents of an account group measure.")
+
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENTID", help="UUID of the agent.")]
+
+
+class Protocol(StrEnum):
+    """What to measure by."""
+
+    AUTO = "auto"
+    ICMP = "icmp"
+    TCP = "tcp"
+
+
+@connection_strings.command("create")
+def create_connection_string(
+    account_group: GroupOption,
+    url: Annotated[str, typer.Option(envvar="HOPSIGHT_PUBLIC_URL", help="Where agents reach the server.")],
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HEX",
+            help="SHA-256 of the server's certificate. Default: of tls-cert.pem in --data, for https.",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Make a connection string and print it: it cannot be shown again."""
+    from hopsight.model.connection import format_connection_string
+
+    pinned = _fingerprint(url, fingerprint, data)
+    with open_accounts(data, accounts_url) as accounts:
+        # Checked before a key is made: a wrong URL must not leave one behind.
+        _connection(url, "0" * 43, pinned)
+        key = accounts.create_group_key(account_group)
+    text = format_connection_string(_connection(url, key, pinned))
+    print_result({"connectionString": text}, text, as_json=json)
+
+
+def _fingerprint(url: str, given: str | None, data: Path | None) -> str | None:
+    if given is not None:
+        return given.replace(":", "").lower()
+    return own_fingerprint(data_directory(data)) if url.startswith("https://") else None
+
+
+def _connection(url: str, key: str, fingerprint: str | None) -> "ConnectionString":
+    import msgspec
+
+    from hopsight.errors import InvalidValueError
+    from hopsight.model.connection import ConnectionString
+
+    fields = {"url": url, "key": key} | ({"fingerprint": fingerprint} if fingerprint is not None else {})
+    try:
+        return msgspec.convert(fields, ConnectionString)
+    except msgspec.ValidationError as error:
+        accepted = f"https://HOST[:PORT], and 64 hexadecimal digits as fingerprint ({error})"
+        raise InvalidValueError("connection", url, accepted) from None
+
+
+@connection_strings.command("list")
+def list_connection_strings(
+    account_group: OptionalGroupOption = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Show which connection strings there are; their keys are not kept."""
+    from hopsight.model.times import format_utc
+
+    with open_accounts(data, accounts_url) as accounts:
+        rows = [
+            {"keyId": key.key_id, "aid": key.aid, "created": format_utc(key.created_s)}
+            for key in accounts.group_keys(account_group)
+        ]
+    print_listing("connectionStrings", rows, as_json=json)
+
+
+@connection_strings.command("delete")
+def delete_connection_string(
+    key_id: Annotated[int, typer.Argument(metavar="KEYID")],
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Delete a connection string: nobody enrols with it any more; agents that have, stay."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.delete_group_key(key_id)
+    print_result({"keyId": key_id}, f"Connection string {key_id} is gone.", as_json=json)
+
+
+@agents.command("list")
+def list_agents(
+    account_group: OptionalGroupOption = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted.")] = False,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Show agents."""
+    with open_accounts(data, accounts_url) as accounts:
+        aids = [item.aid for item in accounts.account_groups()] if account_group is None else [account_group]
+        rows = [_agent_row(agent) for aid in aids for agent in _all_agents(accounts, aid, deleted=deleted)]
+    print_listing("agents", rows, as_json=json)
+
+
+def _all_agents(accounts: "Accounts", aid: int, *, deleted: bool) -> "Iterator[Agent]":
+    after = None
+    while page := accounts.agents(aid, deleted=deleted, after=after):
+        yield from page
+        after = page[-1].agent_id
+
+
+def _agent_row(agent: "Agent") -> dict[str, object]:
+    from hopsight.model.times import format_utc
+
+    return {
+        "agentId": agent.agent_id,
+        "aid": agent.aid,
+        "agentName": agent.agent_name,
+        "computerName": agent.info.computer_name,
+        "status": "enabled" if agent.enabled else "disabled",
+        "lastSeen": format_utc(agent.last_seen_s),
+        "publicIp": agent.public_ip,
+    }
+
+
+@agents.command("enable")
+def enable_agent(
+    agent_id: AgentArgument,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Let an agent measure again."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.set_agent_enabled(_aid_of(accounts, agent_id), agent_id, enabled=True)
+    print_result({"agentId": agent_id, "status": "enabled"}, f"Agent {agent_id} is enabled.", as_json=json)
+
+
+@agents.command("disable")
+def disable_agent(
+    agent_id: AgentArgument,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Have an agent stop measuring."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.set_agent_enabled(_aid_of(accounts, agent_id), agent_id, enabled=False)
+    print_result({"agentId": agent_id, "status": "disabled"}, f"Agent {agent_id} is disabled.", as_json=json)
+
+
+@agents.command("delete")
+def delete_agent(
+    agent_id: AgentArgument,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Shut an agent out for good; what it has measured stays."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.delete_agent(_aid_of(accounts, agent_id), agent_id)
+    print_result({"agentId": agent_id}, f"Agent {agent_id} is gone.", as_json=json)
+
+
+def _aid_of(accounts: "Accounts", agent_id: str) -> int:
+    from hopsight.errors import NotFoundError
+
+    for item in accounts.account_groups():
+        if accounts.agent(item.aid, agent_id) is not None:
+            return item.aid
+    raise NotFoundError(f"There is no agent {agent_id}")
+
+
+@targets.command("create")
+def create_target(
+    target: Annotated[str, typer.Argument(metavar="HOST[:PORT]")],
+    account_group: GroupOption,
+    protocol: Annotated[
+        Protocol, typer.Option(help="auto: ICMP, and TCP where ICMP stays silent.")
+    ] = Protocol.AUTO,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Have the agents of an account group measure a target."""
+    from hopsight.agent.targets import parse_target
+
+    parsed = parse_target(target, protocol.value)
+    with open_accounts(data, accounts_url) as accounts:
+        target_id = accounts.add_target(account_group, parsed)
+    print_result({"targetId": target_id}, f"Target {target_id} is there.", as_json=json)
+
+
+@targets.command("list")
+def list_targets(
+    account_group: OptionalGroupOption = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Show targets."""
+    with open_accounts(data, accounts_url) as accounts:
+        rows = [
+            {
+                "targetId": item.target_id,
+                "aid": item.aid,
+                "host": item.target.host,
+                "port": item.target.port,
+                "protocol": item.target.protocol,
+            }
+            for item in accounts.listed_targets(account_group)
+        ]
+    print_listing("targets", rows, as_json=json)
+
+
+@targets.command("delete")
+def delete_target(
+    target_id: Annotated[int, typer.Argument(metavar="TARGETID")],
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Delete a target."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.delete_target(target_id)
+    print_result({"targetId": target_id}, f"Target {target_id} is gone.", as_json=json)
