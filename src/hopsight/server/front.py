@@ -50,6 +50,11 @@ class Front:
         self._date_s = 0
         self._date = b""
 
+    @property
+    def services(self) -> Services:
+        """What the handlers behind it work with."""
+        return self._services
+
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one scope; only HTTP is dressed."""
         if scope["type"] != "http":
@@ -140,8 +145,8 @@ def _answer_by_path(scope: Scope) -> Answer | None:
 
 
 def _other_version(scope: Scope, version: re.Match[str]) -> Answer | None:
-    visit_of(scope).versioned = True
     if version[0] == VERSION:
+        visit_of(scope).versioned = True
         return None
     if version[1] == _KNOWN_UNSERVED:
         raise HTTPException(status_code=404, detail=f"Version 7 is not served here; {VERSION} is")

@@ -1,0 +1,166 @@
+"""Every route with every bad parameter, in both formats: the right status, the right shape, never a fault."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from hopsight.server.api.bodies import MAX_BODY_BYTES
+from hopsight.server.api.v6.documents import ANSWERS
+from hopsight.server.api.v6.rendering import ROOT
+from hopsight.server.api.v6.routes import HANDLERS, RESOURCES, VERSION
+from hopsight.server.api.xml_schema import write_schema
+
+pytestmark = pytest.mark.anyio
+
+SCHEMA = etree.XMLSchema(etree.fromstring(write_schema(ROOT, ANSWERS)))
+NETWORK = "/v6/endpoint-data/user-sessions/network"
+PATHS = {
+    "/v6/status": {"GET"},
+    "/v6/docs/te-api-v6.xsd": {"GET"},
+    "/v6/account-groups": {"GET"},
+    "/v6/account-groups/{groupId:str}": {"GET"},
+    "/v6/endpoint-agents": {"GET"},
+    "/v6/endpoint-agents/{agentId:str}": {"GET"},
+    NETWORK: {"GET", "POST"},
+}
+LISTS = [("GET", NETWORK), ("POST", NETWORK)]
+GUARDED = [
+    *LISTS,
+    ("GET", "/v6/account-groups"),
+    ("GET", "/v6/account-groups/7625"),
+    ("GET", "/v6/endpoint-agents"),
+]
+HUGE = "9" * 6_000
+
+BAD_EVERYWHERE = [
+    "format=JSON", "format=yaml", "format=%ff", "format=json&format=xml", "format=%zz", f"format={HUGE}",
+]  # fmt: skip
+BAD_GUARDED = ["aid=x", "aid=-1", f"aid={HUGE}", "aid=1&aid=2", "aid=%00", "aid=7625%20", "aid=%80"]
+BAD_LIST = [
+    "window=0", "window=-1h", "window=1x", "window=", f"window={HUGE}x", "window=1h&from=2017-01-01T00:00:00",
+    "to=2017-01-01T00:00:00", "from=x", "from=2017-01-01T00:00:00&to=2016-01-01T00:00:00", "from=%00",
+    "page=0", "page=-1", "page=x", "page=", "page=1001", f"page={HUGE}", "page=1.5", "page=%d9%a1",
+    "pageId=", "pageId=x", "pageId=%20", f"pageId={HUGE}", "pageId=cFtd", "pageId=eg", "pageId=\u0667",
+]  # fmt: skip
+BAD_AGENTS = [
+    "deleted=1",
+    "deleted=TRUE",
+    "deleted=yes",
+    "page=101",
+    "pageId=x",
+    "agentName=%ff",
+    "agentName=a&agentName=b",
+]
+
+
+def error_in(answer: Any, *, xml: bool) -> str:
+    """The message of an error, after a look at its shape."""
+    if not xml:
+        assert answer.headers["Content-Type"] == "application/json;charset=UTF-8"
+        assert answer.json().keys() == {"errorMessage"}
+        return str(answer.json()["errorMessage"])
+    assert answer.headers["Content-Type"] == "text/xml;charset=UTF-8"
+    root = etree.fromstring(answer.content)
+    SCHEMA.assertValid(root)
+    assert [child.tag for child in root] == ["errorMessage"]
+    return root[0].text or ""
+
+
+CASES = [
+    *product([("GET", "/v6/status"), *GUARDED], BAD_EVERYWHERE),
+    *product(GUARDED, BAD_GUARDED),
+    *product(LISTS, BAD_LIST),
+    *product([("GET", "/v6/endpoint-agents")], BAD_AGENTS),
+]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".xml"])
+async def test_every_bad_parameter_is_400(client: Any, suffix: str) -> None:
+    """Each names the parameter, and what would be accepted."""
+    for (method, path), query in CASES:
+        answer = await client.request(method, f"{path}{suffix}?{query}")
+        assert answer.status_code == 400, (method, path, query[:80])
+        message = error_in(answer, xml=suffix == ".xml")
+        assert query.split("&")[-1].split("=")[0] in message or "window" in message or "from" in message
+        assert "accepted" in message
+        assert len(message) < 500
+
+
+async def test_unknown_parameters_are_ignored(client: Any) -> None:
+    """Whatever they are called, and whatever is in them."""
+    for method, path in GUARDED:
+        plain = await client.request(method, path)
+        odd = await client.request(method, f"{path}?x=%zz&Window=0&x=%ff&=&AID=7&pageid=1&")
+        assert (odd.status_code, odd.content) == (200, plain.content)
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "options"),
+    [
+        (400, "GET", NETWORK, {"params": {"window": "0"}}),
+        (400, "GET", NETWORK, {"headers": {"Host": "a b"}}),
+        (400, "POST", NETWORK, {"content": b"{", "headers": {"Content-Type": "application/json"}}),
+        (401, "GET", NETWORK, {"headers": {"Authorization": "Bearer x"}}),
+        (404, "GET", "/v6/no-such-thing", {}),
+        (404, "GET", "/v6/endpoint-agents/1", {}),
+        (404, "GET", "/v6/account-groups/x", {}),
+        (404, "GET", "/v6/account-groups/" + HUGE, {}),
+        (404, "GET", "/v6/endpoint-data/user-sessions/network/x", {}),
+        (405, "DELETE", NETWORK, {}),
+        (405, "POST", "/v6/status", {}),
+        (405, "HEAD-", "/v6/account-groups", {}),
+        (413, "POST", NETWORK, {"content": b"x" * (MAX_BODY_BYTES + 1)}),
+        (415, "POST", NETWORK, {"content": b"x", "headers": {"Content-Type": "text/csv"}}),
+    ],
+)
+@pytest.mark.parametrize("xml", [False, True])
+async def test_every_kind_of_error_comes_in_the_format_asked_for(
+    client: Any, status: int, method: str, path: str, options: dict[str, Any], *, xml: bool
+) -> None:
+    """Ours and the router's: by suffix and by header, one shape."""
+    suffixed = await client.request(method, path + (".xml" if xml else ".json"), **options)
+    accept = {"Accept": "text/xml" if xml else "application/hal+json"}
+    negotiated = await client.request(
+        method, path, **options | {"headers": options.get("headers", {}) | accept}
+    )
+    for answer in (suffixed, negotiated):
+        assert answer.status_code == status
+        assert error_in(answer, xml=xml)
+
+
+async def test_406_is_in_json(client: Any) -> None:
+    """A client that takes neither gets the default; a suffix leaves nothing to negotiate."""
+    for method, path in GUARDED:
+        answer = await client.request(method, path, headers={"Accept": "text/html, image/png"})
+        assert answer.status_code == 406
+        assert "text/xml" in error_in(answer, xml=False)
+        assert (
+            await client.request(method, path + ".xml", headers={"Accept": "text/html"})
+        ).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_routes_are_those_that_are_walked(path: str) -> None:
+    """A new route cannot slip past the table above."""
+    found = {
+        (each, method) for handler in HANDLERS for each in handler.paths for method in handler.http_methods
+    }
+    assert found == {(each, method) for each, methods in PATHS.items() for method in methods}
+    roots = {each.removeprefix(VERSION + "/").split("/")[0] for each, _ in found}
+    assert roots == RESOURCES | {"docs"}
+    assert path.startswith(VERSION)
+
+
+async def test_no_success_looks_like_an_error(client: Any) -> None:
+    """A 200 never carries ``error`` or ``errorMessage`` on top, and its list key is always there."""
+    keys = {
+        "/v6/account-groups": "accountGroups",
+        "/v6/endpoint-agents": "endpointAgents",
+        NETWORK: "networkSessions",
+    }
+    for path, key in keys.items():
+        body = (await client.get(path)).json()
+        assert not body.keys() & {"error", "errorMessage"}
+        assert isinstance(body[key], list)
