@@ -160,7 +160,8 @@ class Account(Struct, frozen=True, kw_only=True):
 def make_account(data: Path) -> Account:
     """Make an account group, a user and a connection string, as an operator does."""
     data.mkdir(parents=True, exist_ok=True)
-    aid = int(admin(data, "account-group", "create", "Benchmark")["aid"])
+    org_id = str(admin(data, "org", "create", "Benchmarks")["orgId"])
+    aid = int(admin(data, "account-group", "create", "Benchmark", "--org", org_id)["aid"])
     email = "bench@example.com"
     admin(data, "user", "create", email, "--role", "org-admin", "--account-group", str(aid))
     token = str(admin(data, "token", "create", email)["token"])
