@@ -6,7 +6,6 @@ from typing import NoReturn
 from litestar import Litestar
 from litestar.connection import Request
 from litestar.datastructures import State
-from litestar.types import ASGIApp
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.clock import Clock
@@ -24,7 +23,7 @@ from hopsight.storage.store import Store
 
 def create_app(
     config: ServerConfig, store: Store, accounts: Accounts, clock: Clock, rng: random.Random
-) -> ASGIApp:
+) -> Front:
     """Wire one server; handlers find what they work with at ``request.app.state.services``."""
     services = Services(
         config=config,

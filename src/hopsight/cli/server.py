@@ -1,0 +1,94 @@
+"""``hopsight server``: the server alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hopsight.cli.data_directory import DataOption
+from hopsight.cli.serving import (
+    KEEP,
+    LISTEN,
+    KeepOption,
+    ListenOption,
+    PublicUrlOption,
+    SelfSignedOption,
+    describe,
+    require_server,
+    run_as_server,
+    server_config,
+)
+
+
+def server(
+    data: DataOption = None,
+    listen: ListenOption = LISTEN,
+    public_url: PublicUrlOption = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="HOPSIGHT_TLS_KEY", help="Its private key, PEM.", show_default=False)
+    ] = None,
+    tls_self_signed: SelfSignedOption = False,
+    store: Annotated[
+        str,
+        typer.Option(
+            envvar="HOPSIGHT_STORE",
+            metavar="URL",
+            help="sqlite (in --data), sqlite:PATH or memory: (lost at exit)",
+        ),
+    ] = "sqlite",
+    accounts: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HOPSIGHT_ACCOUNTS",
+            metavar="URL",
+            help="SQLAlchemy URL of the accounts database. Default: accounts.db in --data.",
+            show_default=False,
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        int,
+        typer.Option(envvar="HOPSIGHT_RATE_LIMIT", min=1, help="Requests a minute for each organization."),
+    ] = 240,
+    keep: KeepOption = KEEP,
+) -> None:
+    """Take records from agents, and answer questions about them, until interrupted.
+
+    At first start it makes an organization, an account group, an admin and a token; see
+    `hopsight admin token show-bootstrap`.
+    """
+    import random
+
+    from hopsight.clock import SystemClock
+    from hopsight.errors import ConfigError
+
+    require_server()
+    from hopsight.server.run import serve
+
+    if (tls_cert is None) != (tls_key is None):
+        raise ConfigError("--tls-cert and --tls-key", tls_cert or tls_key, "both of them, or neither")
+    if tls_self_signed and tls_cert is not None:
+        raise ConfigError("--tls-self-signed", "with --tls-cert", "one of the two")
+    config = server_config(
+        data,
+        listen,
+        public_url,
+        keep,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_self_signed=tls_self_signed,
+        store=store,
+        accounts=accounts,
+        rate_limit=rate_limit,
+    )
+    run_as_server(
+        serve(
+            config,
+            SystemClock(),
+            random.SystemRandom(),
+            on_ready=lambda running: typer.echo(describe(running)),
+        )
+    )

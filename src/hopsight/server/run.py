@@ -1,0 +1,195 @@
+"""One server in one process, from its first file opened to its last one closed."""
+
+import asyncio
+import errno
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+from msgspec import Struct
+
+from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.bootstrap_file import Bootstrap
+from hopsight.clock import Clock
+from hopsight.config import ServerConfig
+from hopsight.errors import ConfigError, StoreUnavailableError
+from hopsight.server.app import create_app
+from hopsight.server.patience import PatientProtocol
+from hopsight.server.retention import keep_young
+from hopsight.server.tls import fingerprint_of, self_signed
+from hopsight.storage import open_store
+from hopsight.storage.store import Store
+
+GRACE_S: Final = 2
+"""What requests under way get when the server is told to stop."""
+KEEP_ALIVE_S: Final = 30
+MAX_CONNECTIONS: Final = 1_000
+SIGHTINGS_EVERY_S: Final = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """A server that takes requests.
+
+    Args:
+        url: where it is reached from this machine.
+        fingerprint: SHA-256 of its certificate when it is self-signed.
+        bootstrap: the first account.
+        store: where it keeps records.
+    """
+
+    url: str
+    fingerprint: str | None
+    bootstrap: Bootstrap
+    store: Store
+
+
+async def serve(
+    config: ServerConfig, clock: Clock, rng: random.Random, *, on_ready: Callable[[Running], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; then finish what was begun, and close.
+
+    Raises:
+        ConfigError: an address, certificate, store or accounts setting is wrong.
+        StoreUnavailableError: a database cannot be opened now.
+    """
+    # First, so that a taken port is said before any file is touched.
+    listener = _listen(config.host, config.port)
+    with listener:
+        url = _url(config, listener)
+        async with _opened(config, clock) as (accounts, store):
+            certificate = self_signed(config.data, clock) if config.tls_self_signed else None
+            running = Running(
+                url=url,
+                fingerprint=fingerprint_of(certificate[0]) if certificate else None,
+                bootstrap=accounts.bootstrap(config.public_url or url),
+                store=store,
+            )
+            app = create_app(config, store, accounts, clock, rng)
+            server = _Server(_settings(app, config, certificate), lambda: on_ready(running))
+            metrics = app.services.metrics
+            async with _beside(
+                keep_young(store, metrics, clock, config.keep_s), _flush_sightings(accounts, clock)
+            ):
+                await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, telling when it is ready, and leaving what a signal means to us."""
+
+    def __init__(self, settings: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(settings)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        # uvicorn raises the signal again when it is done, which would end us before the store is closed.
+        loop = asyncio.get_running_loop()
+        handled = (signal.SIGINT, signal.SIGTERM)
+        for number in handled:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] | None) -> uvicorn.Config:
+    cert, key = certificate or (config.tls_cert, config.tls_key)
+    settings = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=cert,
+        ssl_keyfile=key,
+    )
+    try:
+        settings.load()
+    except OSError as error:
+        raise ConfigError(
+            "TLS certificate or key", f"{cert}, {key}", f"PEM files that fit ({error})"
+        ) from None
+    return settings
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            accepted = "an address whose port no other program has: --listen HOST:PORT"
+        else:
+            accepted = f"an address of this machine ({error})"
+        raise ConfigError("listen address", f"{host}:{port}", accepted) from None
+    return listener
+
+
+def _url(config: ServerConfig, listener: socket.socket) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - where we listen
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if config.tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+
+
+@asynccontextmanager
+async def _opened(config: ServerConfig, clock: Clock) -> AsyncIterator[tuple[Accounts, Store]]:
+    accounts = Accounts.open(config.accounts, config.data, clock)
+    try:
+        store = open_store(config.store, config.data, clock)
+        try:
+            yield accounts, store
+        finally:
+            await store.close()
+    finally:
+        accounts.close()
+
+
+@asynccontextmanager
+async def _beside(*jobs: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run jobs that never end by themselves beside the block, and end them with it."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _flush_sightings(accounts: Accounts, clock: Clock) -> None:
+    while True:
+        await clock.sleep(SIGHTINGS_EVERY_S)
+        try:
+            accounts.flush()
+        except StoreUnavailableError as error:
+            _log.warning("when agents were seen is written later", reason=str(error))
