@@ -3,6 +3,7 @@
 And whether the time that passed was a measuring time at all: a machine may sleep, a clock be set.
 """
 
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,6 +15,9 @@ from hopsight.clock import Clock
 _APART_S: Final = 0.5
 """Clocks are read one after the other: a busy machine may put some time between."""
 _GOLDEN_RATIO: Final = 0.6180339887498949
+_SLOT_SHARE: Final = 1 / 20
+_MAX_SLOT_S: Final = 0.05
+"""Waking up costs more than sending does: series that are due at about the same time share it."""
 
 
 class Spread:
@@ -43,6 +47,9 @@ class Spread:
 async def paced(clock: Clock, count: int, interval_s: float, phase_s: float) -> AsyncIterator[int]:
     """Yield 0, 1, ... at the times to send at; after a delay it goes on from there, without a burst."""
     due_s = clock.monotonic() + phase_s
+    if phase_s > 0:
+        slot_s = min(_MAX_SLOT_S, interval_s * _SLOT_SHARE)
+        due_s = math.ceil(due_s / slot_s) * slot_s
     for number in range(count):
         wait_s = due_s - clock.monotonic()
         if wait_s > 0:

@@ -1,0 +1,91 @@
+"""``hopsight measure``, run as a program against loopback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hopsight.agent.targets import parse_target
+from hopsight.errors import InvalidValueError
+
+QUICK = ["--count", "3", "--interval", "0.05", "--timeout", "0.3"]
+COMMAND = [sys.executable, "-m", "hopsight", "measure"]
+KEYS = {
+    "target", "destination", "minRtt", "pktsSent", "pktsReceived", "duplicates", "late", "protocol",
+    "icmpBlocked", "systemMetrics", "errors",
+}  # fmt: skip
+
+
+def measure(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_json_is_one_object_a_line_with_every_key() -> None:
+    """Each target gives one line with all keys, those that failed too, and the status is 0."""
+    done = measure("127.0.0.1", "[::1]:9", "a" * 64, "--json", *QUICK)
+    assert done.returncode == 0, done.stderr
+    found = {line["target"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert set(found) == {"127.0.0.1", "[::1]:9", "a" * 64}
+    assert all(set(line) >= KEYS for line in found.values())
+    assert found["127.0.0.1"]["destination"]["target"] == "127.0.0.1"
+    assert (found["127.0.0.1"]["pktsSent"], found["127.0.0.1"]["pktsReceived"]) == (3, 3)
+    failed = found["a" * 64]
+    assert (failed["destination"], failed["pktsSent"], failed["systemMetrics"]) == (None, None, None)
+    assert failed["errors"]
+
+
+def test_a_table_by_default() -> None:
+    """People get one row a target."""
+    done = measure("127.0.0.1", "127.0.0.2", *QUICK)
+    rows = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert rows[0].split()[:4] == ["TARGET", "ADDRESS", "BY", "LOSS"]
+    assert [row.split()[0] for row in rows[1:]] == ["127.0.0.1", "127.0.0.2"]
+
+
+@pytest.mark.parametrize("wrong", ["http://x", "host:0", "host:65536", "[::1", "[name]:80", "", "a b"])
+def test_a_wrong_target_is_named(wrong: str) -> None:
+    """A target that is none ends the command with status 2 and a line that shows it."""
+    with pytest.raises(InvalidValueError, match="target"):
+        parse_target(wrong)
+
+
+def test_wrong_usage_ends_with_two() -> None:
+    """The line on stderr repeats the wrong target."""
+    done = measure("127.0.0.1", "bad target", *QUICK)
+    assert done.returncode == 2
+    assert "bad target" in done.stderr
+    assert done.stdout == ""
+
+
+@given(st.from_regex(r"[a-z][a-z0-9-]{0,30}(\.[a-z]{2,5})?", fullmatch=True), st.integers(1, 65_535))
+def test_hosts_and_ports_come_apart_as_written(host: str, port: int) -> None:
+    """HOST and HOST:PORT are read back as they were put together."""
+    assert (parse_target(host).host, parse_target(host).port) == (host, None)
+    assert (parse_target(f"{host}:{port}").host, parse_target(f"{host}:{port}").port) == (host, port)
+
+
+def test_ipv6_is_read_bare_and_in_brackets() -> None:
+    """A bare IPv6 address has no port; in brackets it may have one."""
+    assert (parse_target("2001:db8::1").host, parse_target("2001:db8::1").port) == ("2001:db8::1", None)
+    assert (parse_target("[2001:db8::1]:80").host, parse_target("[2001:db8::1]:80").port) == (
+        "2001:db8::1",
+        80,
+    )
+
+
+def test_an_interrupt_ends_with_130() -> None:
+    """Ctrl-C ends a long measurement at once."""
+    with subprocess.Popen(
+        [*COMMAND, "127.0.0.1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        try:
+            run.wait(2)
+        except subprocess.TimeoutExpired:
+            os.kill(run.pid, signal.SIGINT)
+        assert run.wait(10) == 130
