@@ -21,16 +21,16 @@ class Backoff:
         self._rng = rng
         self._first_s = first_s
         self._longest_s = longest_s
-        self._failures = 0
+        self.failures = 0
 
     def reset(self) -> None:
         """It worked: the next failure is a first one."""
-        self._failures = 0
+        self.failures = 0
 
     def next_s(self, at_least_s: float | None = None) -> float:
         """Seconds to wait after one more failure: never less than the server asked for."""
-        limit_s = min(self._longest_s, self._first_s * 2.0 ** min(self._failures, 32))
-        self._failures += 1
+        limit_s = min(self._longest_s, self._first_s * 2.0 ** min(self.failures, 32))
+        self.failures += 1
         # Half is kept, so that the first retry is never immediate; the other half scatters.
         waited_s = limit_s / 2 + self._rng.uniform(0, limit_s / 2)
         if at_least_s is None:

@@ -12,7 +12,7 @@ None (network), 5xx,   send the same again, later
 =====================  ==================================================================
 """
 
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -47,6 +47,13 @@ _NOT_MODIFIED: Final = 304
 _ERROR_SHOWN_CHARS: Final = 300
 
 AnswerT = TypeVar("AnswerT")
+
+
+class Credentials(NamedTuple):
+    """How an enrolled agent proves who it is."""
+
+    agent_id: str
+    secret: str
 
 
 class Configured(Struct, frozen=True):
@@ -96,25 +103,25 @@ class ServerClient:
         _, _, content = await self._ask("POST", "/enrol", f"Bearer {key}", body=body)
         return _decoded(content, EnrolmentAnswer)
 
-    async def configuration(self, agent_id: str, secret: str, etag: str | None) -> Configured | None:
+    async def configuration(self, credentials: Credentials, etag: str | None) -> Configured | None:
         """What the server wants measured; None: what it was at ``etag``.
 
         Raises:
             UploadError: see the table above.
         """
-        basic = aiohttp.encode_basic_auth(agent_id, secret)
+        basic = aiohttp.encode_basic_auth(*credentials)
         status, new_etag, content = await self._ask("GET", "/configuration", basic, etag=etag)
         if status == _NOT_MODIFIED:
             return None
         return Configured(_decoded(content, AgentConfiguration), new_etag)
 
-    async def upload(self, agent_id: str, secret: str, batch: UploadBatch) -> UploadAnswer:
+    async def upload(self, credentials: Credentials, batch: UploadBatch) -> UploadAnswer:
         """Hand records over; on return each is with the server, or in ``refused``.
 
         Raises:
             UploadError: see the table above.
         """
-        basic = aiohttp.encode_basic_auth(agent_id, secret)
+        basic = aiohttp.encode_basic_auth(*credentials)
         _, _, content = await self._ask("POST", "/upload", basic, body=msgspec.json.encode(batch))
         return _decoded(content, UploadAnswer)
 

@@ -9,7 +9,7 @@ import structlog
 from msgspec import Struct
 
 from hopsight.agent.backoff import Backoff
-from hopsight.agent.client import CREDENTIALS, ServerClient
+from hopsight.agent.client import CREDENTIALS, Credentials, ServerClient
 from hopsight.agent.identity import write_private
 from hopsight.clock import Clock
 from hopsight.errors import HopsightError, UploadError
@@ -30,11 +30,10 @@ class _Kept(Struct, frozen=True, kw_only=True):
 class Configuration:
     """The newest configuration that is known: the server's, or what it was when last asked."""
 
-    def __init__(self, directory: Path, client: ServerClient, agent_id: str, secret: str) -> None:
+    def __init__(self, directory: Path, client: ServerClient, credentials: Credentials) -> None:
         self._path = directory / FILE_NAME
         self._client = client
-        self._agent_id = agent_id
-        self._secret = secret
+        self._credentials = credentials
         self._kept = self._read()
 
     @property
@@ -48,11 +47,13 @@ class Configuration:
         Raises:
             UploadError: it did not answer.
         """
-        answer = await self._client.configuration(self._agent_id, self._secret, self._kept.etag)
+        answer = await self._client.configuration(self._credentials, self._kept.etag)
         if answer is None:
             return
         before = self.current
-        self._kept = _Kept(configuration=answer.configuration, etag=answer.etag, agent_id=self._agent_id)
+        self._kept = _Kept(
+            configuration=answer.configuration, etag=answer.etag, agent_id=self._credentials.agent_id
+        )
         if before != self.current:
             now = self.current
             _log.info("configuration", enabled=now.enabled, targets=len(now.targets))
@@ -84,4 +85,4 @@ class Configuration:
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             _log.warning("kept configuration cannot be read", reason=str(error))
             return _Kept()
-        return kept if kept.agent_id == self._agent_id else _Kept()
+        return kept if kept.agent_id == self._credentials.agent_id else _Kept()

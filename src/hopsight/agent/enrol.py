@@ -8,7 +8,7 @@ import structlog
 from msgspec import Struct
 
 from hopsight.agent.backoff import Backoff
-from hopsight.agent.client import CREDENTIALS, ServerClient
+from hopsight.agent.client import CREDENTIALS, Credentials, ServerClient
 from hopsight.agent.identity import (
     Identity,
     enrolled,
@@ -102,8 +102,8 @@ async def enrol_until_known(
             await clock.sleep(wait_s)
 
 
-def credentials_of(identity: Identity) -> tuple[str, str]:
+def credentials_of(identity: Identity) -> Credentials:
     """Agent ID and secret of an enrolled agent."""
     if identity.agent_id is None:
         raise ConfigError("identity", "not enrolled", "an enrolled agent")
-    return identity.agent_id, identity.secret
+    return Credentials(identity.agent_id, identity.secret)

@@ -53,8 +53,7 @@ class Rounds:
             started_s = self._clock.now()
             try:
                 await self.run_once()
-            except Exception:
-                # One of two broad excepts: a fault of ours in one round must not end all measuring.
+            except Exception:  # noqa: BLE001 - a fault of ours in one round must not end all measuring
                 _log.exception("a round failed")
             self.first_done.set()
             self._note_skipped(started_s)
@@ -100,7 +99,7 @@ class Rounds:
             _log.info("the round was still running when the next was due", skipped=skipped)
 
     async def _until_next(self) -> None:
-        """Wait for a minute to start, in short steps: the clock may be set, or the machine sleep, meanwhile."""
+        """Wait for a minute to start, in short steps: the clock may be set, the machine may sleep."""
         due_s = self._next_due_s()
         while (left_s := due_s - self._clock.now()) > 0 or left_s < -LATE_S:
             if left_s > SESSION_ROUND_S or left_s < -LATE_S:

@@ -116,8 +116,7 @@ class Spool:
         with self._lock:
             for start in range(0, len(records), _APPEND_RECORDS):
                 chunk = records[start : start + _APPEND_RECORDS]
-                if not self._append_chunk(chunk, context):
-                    lost += len(chunk)
+                lost += 0 if self._append_chunk(chunk, context) else len(chunk)
                 self._keep_within_budget()
         if lost:
             _log.error("spool cannot be written: records are lost", lost=lost)

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from hopsight.agent.backoff import Backoff
-from hopsight.agent.client import CREDENTIALS, ServerClient
+from hopsight.agent.client import CREDENTIALS, Credentials, ServerClient
 from hopsight.agent.spool import Spool, Spooled
 from hopsight.clock import Clock
 from hopsight.errors import StoreUnavailableError, UploadError
@@ -29,8 +29,7 @@ class Uploader:
 
     Args:
         client: the server.
-        agent_id: who sends.
-        secret: and proves it.
+        credentials: who sends.
         spool: where records wait.
         info: what this machine is now; sent when it changed, and once a process.
         may_send: False while the server has this agent disabled.
@@ -39,8 +38,7 @@ class Uploader:
     def __init__(
         self,
         client: ServerClient,
-        agent_id: str,
-        secret: str,
+        credentials: Credentials,
         *,
         spool: Spool,
         info: Callable[[], AgentInfo],
@@ -49,8 +47,7 @@ class Uploader:
         rng: random.Random,
     ) -> None:
         self._client = client
-        self._agent_id = agent_id
-        self._secret = secret
+        self._credentials = credentials
         self._spool = spool
         self._info = info
         self._may_send = may_send
@@ -97,9 +94,7 @@ class Uploader:
         info = self._info()
         news = None if info == self._told else info
         try:
-            answer = await self._client.upload(
-                self._agent_id, self._secret, _upload_batch(batch, news, self._rng)
-            )
+            answer = await self._client.upload(self._credentials, _upload_batch(batch, news, self._rng))
         except UploadError as error:
             if not error.permanent:
                 raise
@@ -152,7 +147,7 @@ class Uploader:
             _log.error(
                 "the server does not accept this agent's credentials; records are kept",
                 reason=str(error),
-                agent_id=self._agent_id,
+                agent_id=self._credentials.agent_id,
                 retry_in_s=round(wait_s),
             )
         else:
