@@ -158,6 +158,7 @@ async def test_a_store_that_cannot_answer_is_503(server: Any) -> None:
     async with server.client() as client:
         answer = await client.get(NETWORK)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert b"hopsight_store_errors_total 1.0" in server.app.services.metrics.expose()
 
 
 @pytest.mark.parametrize("host", ["a b", "x\u00e9".encode("latin-1"), "x/y", "x@y", "", "a,b", "[::1"])
@@ -169,6 +170,30 @@ async def test_an_odd_host_is_refused_or_never_repeated(server: Any, host: Any) 
     assert answer.status_code in {200, 400}
     if answer.status_code == 200:
         assert httpx.URL(answer.json()["pages"]["next"]).host == "hopsight.test"
+
+
+@pytest.mark.parametrize("host", ["h", "h.example:1", "127.0.0.1:8480", "[::1]:8480", "[2001:db8::1]", "a_b"])
+async def test_a_host_is_where_links_lead(server: Any, host: str) -> None:
+    """Names and addresses of both families, with a port and without."""
+    await server.add(*[sample_record(random.Random(seed)) for seed in range(1_001)])
+    async with server.client() as client:
+        answer = await client.get(NETWORK, headers={"Host": host})
+    assert answer.json()["pages"]["next"].startswith(f"http://{host}{NETWORK}?pageId=")
+
+
+async def test_requests_are_counted_by_route_not_by_path(server: Any) -> None:
+    """What strangers put into paths makes no new series."""
+    async with server.client() as client:
+        for path in (STATUS, f"/v6/endpoint-agents/{AGENT_ID}", "/v6/x", "/v6/y", "/v5/z"):
+            await client.get(path)
+    series = server.app.services.metrics.expose().decode()
+    counted = {line for line in series.splitlines() if line.startswith("hopsight_requests_total{")}
+    assert counted == {
+        'hopsight_requests_total{route="/v6/status",status="200"} 1.0',
+        'hopsight_requests_total{route="/v6/endpoint-agents/{agentId}",status="404"} 1.0',
+        'hopsight_requests_total{route="(none)",status="404"} 2.0',
+        'hopsight_requests_total{route="(none)",status="301"} 1.0',
+    }
 
 
 def test_logging_is_left_alone() -> None:

@@ -14,6 +14,7 @@ import structlog
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from hopsight.errors import StoreUnavailableError
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import UNEXPECTED, describe_error
 from hopsight.server.api.formats import SUFFIXES, Format
@@ -86,6 +87,8 @@ class Front:
         if isinstance(error, HTTPException) and "route_handler" not in scope and visit_of(scope).versioned:
             # No handler looked at the credentials: who shows some is answered as one who did.
             error = recognize_asker(scope, self._services) or error
+        if isinstance(error, StoreUnavailableError):
+            self._services.metrics.store_failed()
         described = describe_error(error)
         if described is None:
             # Not `exc_info`: some renderers print the values of variables, and with them credentials.

@@ -4,9 +4,11 @@ import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
+from litestar.exceptions import HTTPException
 
-from hopsight.server.api.bodies import MAX_BODY_BYTES
+from hopsight.server.api.bodies import MAX_BODY_BYTES, read_json_body
 
 pytestmark = pytest.mark.anyio
 
@@ -81,3 +83,16 @@ async def test_the_body_of_a_get_is_not_read(client: Any) -> None:
         "GET", NETWORK, content=b"{broken", headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 200
+
+
+async def test_a_body_that_stays_out_or_breaks_off_is_given_up() -> None:
+    """Whoever declares a body and does not send it does not keep a place for ever."""
+    scope: Any = {"headers": [(b"content-length", b"9")]}
+
+    async def gone() -> Any:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(HTTPException, match="did not arrive"):
+        await read_json_body(scope, anyio.sleep_forever, timeout_s=0.001)  # type: ignore[arg-type]
+    with pytest.raises(HTTPException, match="ended before"):
+        await read_json_body(scope, gone)

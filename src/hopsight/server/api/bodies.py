@@ -10,14 +10,14 @@ MAX_BODY_BYTES: Final = 64 << 10
 BODY_TIMEOUT_S: Final = 30.0
 
 
-async def read_json_body(scope: Scope, receive: Receive) -> bytes:
+async def read_json_body(scope: Scope, receive: Receive, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
     """Read the body of a request that takes JSON; empty is fine whatever its type says.
 
     Raises:
         HTTPException: 413 too long, 415 not JSON or compressed, 400 it did not arrive.
     """
     headers = {name: value for name, value in scope["headers"] if name in _READ}
-    body = await _read(headers.get(b"content-length", b""), receive)
+    body = await _read(headers.get(b"content-length", b""), receive, timeout_s)
     if body:
         _check_type(headers)
     return body
@@ -37,12 +37,12 @@ def _check_type(headers: dict[bytes, bytes]) -> None:
         raise HTTPException(status_code=415, detail=f"Content-Type {shown!r}; accepted: application/json")
 
 
-async def _read(declared: bytes, receive: Receive) -> bytes:
+async def _read(declared: bytes, receive: Receive, timeout_s: float) -> bytes:
     if declared.isdigit() and (len(declared) > len(str(MAX_BODY_BYTES)) or int(declared) > MAX_BODY_BYTES):
         raise _too_long()
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while True:
                 message: Any = await receive()
                 if message["type"] == "http.disconnect":
@@ -53,7 +53,7 @@ async def _read(declared: bytes, receive: Receive) -> bytes:
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        detail = f"The body did not arrive within {BODY_TIMEOUT_S:.0f} s"
+        detail = f"The body did not arrive within {timeout_s:.0f} s"
         raise HTTPException(status_code=400, detail=detail) from None
 
 

@@ -51,7 +51,7 @@ def describe_error(error: Exception) -> ErrorAnswer | None:
 
 
 def _of_router(error: HTTPException) -> ErrorAnswer | None:
-    if error.status_code >= 500:  # noqa: PLR2004 - the class of server errors
+    if error.status_code == 500:  # noqa: PLR2004 - nobody foresaw it either
         return None
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     message = error.detail

@@ -18,6 +18,10 @@ class Parameters:
 
     def __init__(self, query: bytes) -> None:
         self._pairs = [pair for pair in query.split(b"&") if pair] if query else []
+        self._values: dict[bytes, set[bytes]] = {}
+        for pair in self._pairs:
+            key, _, value = pair.partition(b"=")
+            self._values.setdefault(_name(key), set()).add(value)
 
     def one(self, name: str) -> str | None:
         """The value of a parameter; None when absent.
@@ -25,27 +29,22 @@ class Parameters:
         Raises:
             InvalidValueError: it is not percent-encoded UTF-8, or comes with two different values.
         """
-        raw_name = name.encode()
-        found = {
-            value for key, _, value in (pair.partition(b"=") for pair in self._pairs) if _same(key, raw_name)
-        }
-        if not found:
+        found = self._values.get(name.encode())
+        if found is None:
             return None
         if len(found) > 1:
             values = b", ".join(sorted(found)).decode("utf-8", "replace")
             raise InvalidValueError(f"parameter {name}", values, "one value; it was given with several")
-        return _decoded(name, found.pop())
+        return _decoded(name, next(iter(found)))
 
     def without(self, names: frozenset[str]) -> list[bytes]:
         """The ``name=value`` pairs as they came, except these names: for links."""
-        dropped = [name.encode() for name in names]
-        return [
-            pair for pair in self._pairs if not any(_same(pair.partition(b"=")[0], name) for name in dropped)
-        ]
+        dropped = {name.encode() for name in names}
+        return [pair for pair in self._pairs if _name(pair.partition(b"=")[0]) not in dropped]
 
 
-def _same(key: bytes, name: bytes) -> bool:
-    return key == name or (b"%" in key and unquote_to_bytes(key) == name)
+def _name(key: bytes) -> bytes:
+    return unquote_to_bytes(key) if b"%" in key else key
 
 
 def _decoded(name: str, raw: bytes) -> str:
