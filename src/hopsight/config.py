@@ -54,7 +54,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     """Settings of the agent.
 
     Args:
-        data: directory of its identity and spool.
+        data: identity and spool are in ``agent`` below it.
         connection_string: where to report, and the key to be let in; needed for the first start only.
         targets: ``HOST[:PORT]``, measured besides what the server asks for.
         location: name of the place where this machine is.

@@ -12,8 +12,6 @@ from hopsight.clock import Clock
 from hopsight.model.agents import Target
 from hopsight.model.ids import SESSION_ROUND_S, round_of
 
-SPREAD_S: Final = 1.0
-"""Probe starts are spread over this: the interval between the probes of one target."""
 GROUP_S: Final = 0.25
 """Measurements that end within this of each other are spooled together, for one sync."""
 LATE_S: Final = 5.0
@@ -75,10 +73,8 @@ class Rounds:
         return len(targets)
 
     async def _measure_all(self, targets: Sequence[Target]) -> None:
-        pending = {
-            asyncio.create_task(self._start(target, SPREAD_S * index / len(targets)))
-            for index, target in enumerate(targets)
-        }
+        # All at once: the measurer spreads the probes of those under way over the interval.
+        pending = {asyncio.create_task(_measured(self._work.measure(target))) for target in targets}
         try:
             while pending:
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -88,10 +84,6 @@ class Rounds:
                 await self._work.keep([task.result() for task in done if _ended_well(task)])
         finally:
             await _discard(pending)
-
-    async def _start(self, target: Target, delay_s: float) -> Measurement:
-        await self._clock.sleep(delay_s)
-        return await self._work.measure(target)
 
     def _note_skipped(self, started_s: float) -> None:
         skipped = (round_of(self._clock.now()) - round_of(started_s)) // SESSION_ROUND_S
@@ -109,6 +101,10 @@ class Rounds:
 
     def _next_due_s(self) -> int:
         return round_of(self._clock.now()) + SESSION_ROUND_S
+
+
+async def _measured(measuring: Awaitable[Measurement]) -> Measurement:
+    return await measuring
 
 
 def _ended_well(task: asyncio.Task[Measurement]) -> bool:

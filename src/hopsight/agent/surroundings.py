@@ -1,0 +1,101 @@
+"""What a round needs to know of its surroundings: what to measure now, and in which context."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from hopsight.agent.machine import platform_name
+from hopsight.agent.network import Network
+from hopsight.agent.profile import NetworkProfile, read_network_profile
+from hopsight.agent.targets import parse_target
+from hopsight.config import AgentConfig
+from hopsight.errors import InvalidValueError
+from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.upload import AgentConfiguration, MeasurementContext
+
+MAX_TARGETS: Final = 1_000
+"""Most targets of one round."""
+_DNS_PORT: Final = 53
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Surroundings:
+    """Read anew at the start of each round: a laptop travels.
+
+    Args:
+        config: the targets given to this agent, and the name of its place.
+        network: asked for routes.
+        server_url: the Hopsight server is a target where none is configured.
+        read_info: reads what this machine is.
+    """
+
+    def __init__(
+        self, config: AgentConfig, network: Network, server_url: str, read_info: Callable[[], AgentInfo]
+    ) -> None:
+        self._config = config
+        self._network = network
+        self._server_url = server_url
+        self._read_info = read_info
+        self._info = read_info()
+        self._profile = NetworkProfile(connection="Other")
+        self._given = [parse_target(text) for text in config.targets]
+
+    def targets(self, configuration: AgentConfiguration) -> tuple[Target, ...]:
+        """Look around, and say what to measure: nothing while the agent is disabled."""
+        self._info = self._read_info()
+        self._profile = read_network_profile(self._network)
+        if not configuration.enabled:
+            return ()
+        wanted = [*self._given, *configuration.targets]
+        if not wanted:
+            wanted = default_targets(self._profile.gateway, self._profile.dns_servers, self._server_url)
+        return distinct(wanted)
+
+    def context(self) -> MeasurementContext:
+        """What the records of this round have in common."""
+        return self._profile.context(platform_name(), self._config.location)
+
+    def info(self) -> AgentInfo:
+        """What this machine was at the last look."""
+        return self._info
+
+
+def check_targets(texts: Sequence[str]) -> None:
+    """See that all given targets can be measured.
+
+    Raises:
+        InvalidValueError: one is no target, or there are too many.
+    """
+    if len(texts) > MAX_TARGETS:
+        raise InvalidValueError("number of targets", len(texts), f"at most {MAX_TARGETS}")
+    for text in texts:
+        parse_target(text)
+
+
+def default_targets(gateway: str | None, dns_servers: Iterable[str], server_url: str) -> list[Target]:
+    """The default gateway, the DNS servers and the Hopsight server itself, each host once."""
+    found = [] if gateway is None else [Target(host=gateway)]
+    for address in dns_servers:
+        if address not in {target.host for target in found}:
+            found.append(Target(host=address, port=_DNS_PORT))
+    return [*found, server_target(server_url)]
+
+
+def server_target(url: str) -> Target:
+    """The Hopsight server itself, as a target.
+
+    Raises:
+        InvalidValueError: the URL names no host.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise InvalidValueError("server URL", url, "http://HOST[:PORT] or https://HOST[:PORT]")
+    return Target(host=parts.hostname, port=parts.port or _DEFAULT_PORTS.get(parts.scheme))
+
+
+def distinct(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Each host and port once, the first of its kind; at most ``MAX_TARGETS``."""
+    seen: dict[tuple[str, int | None], Target] = {}
+    for target in targets:
+        seen.setdefault((target.host.lower().rstrip("."), target.port), target)
+    return tuple(seen.values())[:MAX_TARGETS]
