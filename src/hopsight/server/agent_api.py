@@ -1,5 +1,121 @@
-"""What agents call, below ``/agent/v1`` (contract: ``model/upload.py``)."""
+"""What agents call: enrolment, configuration, upload (contract: ``model/upload.py``).
 
+Handlers take the request raw and decode it themselves: a framework that decodes for them does it twice.
+"""
+
+import hashlib
 from typing import Any, Final
 
-HANDLERS: Final[list[Any]] = []
+import msgspec
+from litestar import Request, get, post
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from hopsight.errors import (
+    AuthenticationError,
+    InvalidValueError,
+    PermissionDeniedError,
+    StoreUnavailableError,
+)
+from hopsight.model.accounts import AgentPrincipal
+from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.upload import (
+    MAX_BODY_BYTES,
+    MAX_DECODED_BYTES,
+    AgentConfiguration,
+    Enrolment,
+    UploadAnswer,
+)
+from hopsight.server.api.answers import Answer
+from hopsight.server.api.visits import header
+from hopsight.server.auth import admit_agent, admit_key, refused, source_address
+from hopsight.server.bodies import BodyLimits, read_body
+from hopsight.server.checks import sender_of
+from hopsight.server.ingest import Checked, check_batch
+from hopsight.server.services import Services
+from hopsight.storage.store import Added
+
+UPLOAD_LIMITS: Final = BodyLimits(MAX_BODY_BYTES, MAX_DECODED_BYTES)
+ENROLMENT_LIMITS: Final = BodyLimits(64 << 10, 64 << 10)
+RETRY_AFTER_S: Final = 5
+
+_enrolments: Final = msgspec.json.Decoder(Enrolment)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@post("/agent/v1/enrol")
+async def enrol(request: Request[Any, Any, Any]) -> Answer:
+    """An agent asks to be known; asking again gives the same answer."""
+    services: Services = request.app.state.services
+    key = admit_key(request.scope, services)
+    body = await read_body(request.scope, request.receive, ENROLMENT_LIMITS)
+    try:
+        enrolment = _enrolments.decode(body.content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        accepted = "an Enrolment in JSON (/openapi.json describes it)"
+        raise InvalidValueError("enrolment", str(error), accepted) from None
+    address = source_address(request.scope) or None
+    try:
+        answer = services.accounts.enrol(key, enrolment, address)
+    except AuthenticationError:
+        raise refused(request.scope, services, "Authorization: Bearer with an account group key") from None
+    return Answer(_encode(answer))
+
+
+@get("/agent/v1/configuration")
+async def configuration(request: Request[Any, Any, Any]) -> Answer:
+    """What the server wants of an agent; asking is how a disabled one learns that it is enabled again."""
+    services: Services = request.app.state.services
+    agent = admit_agent(request.scope, services)
+    services.accounts.agent_seen(agent.agent_id, source_address(request.scope) or None)
+    wanted = _encode(AgentConfiguration(enabled=agent.enabled, targets=services.accounts.targets(agent.aid)))
+    tag = f'"{hashlib.sha256(wanted).hexdigest()[:32]}"'
+    known = {given.strip().removeprefix("W/") for given in header(request.scope, b"if-none-match").split(",")}
+    if tag in known or "*" in known:
+        return Answer(b"", status=304, headers=((b"etag", tag.encode()),))
+    return Answer(wanted, headers=((b"etag", tag.encode()),))
+
+
+@post("/agent/v1/upload", status_code=200)
+async def upload(request: Request[Any, Any, Any]) -> Answer:
+    """Take a batch of records; what is acknowledged is on disk, and sending it again changes nothing."""
+    services: Services = request.app.state.services
+    agent = admit_agent(request.scope, services)
+    if not agent.enabled:
+        raise PermissionDeniedError("This agent is disabled; accepted: nothing until it is enabled again")
+    if services.upload_slots.locked():
+        raise _busy()
+    async with services.upload_slots:
+        answer = await _take(agent, request.scope, request.receive, services)
+    return Answer(_encode(answer))
+
+
+async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
+    body = await read_body(scope, receive, UPLOAD_LIMITS)
+    services.metrics.body_received(body.wire_bytes, len(body.content))
+    sender = sender_of(agent.agent_id, agent.aid, services.clock.now(), services.config.keep_s)
+    checked = check_batch(body.content, sender)
+    added = await _store(checked, services)
+    services.accounts.agent_seen(agent.agent_id, source_address(scope) or None, checked.info)
+    services.metrics.ingested(
+        NETWORK_SESSIONS, stored=added.stored, duplicates=added.duplicates, refused=len(checked.refused)
+    )
+    return UploadAnswer(stored=added.stored, duplicates=added.duplicates, refused=checked.refused)
+
+
+async def _store(checked: Checked, services: Services) -> Added:
+    if not checked.records:
+        return Added(0, 0)
+    try:
+        return await services.store.add(NETWORK_SESSIONS, checked.records)
+    except StoreUnavailableError:
+        services.metrics.store_failed()
+        raise
+
+
+def _busy() -> HTTPException:
+    detail = f"Too many uploads under way; try again in {RETRY_AFTER_S} s"
+    return HTTPException(status_code=429, detail=detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+HANDLERS: Final[list[Any]] = [enrol, configuration, upload]

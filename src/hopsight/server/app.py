@@ -1,5 +1,6 @@
 """The server put together: the front, the router behind it, and the services that handlers find."""
 
+import asyncio
 import random
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ from hopsight.server.api.v6 import routes as v6
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
-from hopsight.server.services import Services
+from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.web import pages
 from hopsight.storage.store import Store
 
@@ -33,6 +34,7 @@ def create_app(
         rng=rng,
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         metrics=Metrics(),
+        upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )
     programs = [*v6.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     router = Litestar(

@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
 from hopsight.errors import AuthenticationError, InvalidValueError
-from hopsight.model.accounts import Principal
+from hopsight.model.accounts import AgentPrincipal, Principal
 from hopsight.server.api.visits import header, visit_of
 from hopsight.server.limits import Allowance
 from hopsight.server.services import Services
@@ -46,20 +46,57 @@ def admit(scope: Scope, services: Services) -> Principal:
         AuthenticationError: credentials missing or wrong.
         HTTPException: 429, too many refusals to this address, or too many requests of this organization.
     """
-    address = source_address(scope)
-    locked_s = services.limits.locked_out_s(address)
-    if locked_s:
-        raise _too_many("Too many requests with wrong credentials from this address", locked_s)
-    principal = _identify(header(scope, b"authorization"), services)
+    principal = _identify(_authorization_of(scope, services), services)
     if principal is None:
-        services.limits.count_refusal(address)
-        raise AuthenticationError(f"Credentials are missing or wrong; accepted: {_ACCEPTED}")
+        raise refused(scope, services, _ACCEPTED)
     allowance = services.limits.count_request(principal.org_id)
     visit_of(scope).headers += rate_limit_headers(allowance)
     if allowance.exceeded:
         message = f"Over the limit of {allowance.limit} requests a minute for this organization"
         raise _too_many(message, allowance.retry_after_s)
     return principal
+
+
+def admit_agent(scope: Scope, services: Services) -> AgentPrincipal:
+    """Find out which agent this is (HTTP Basic, agent ID and secret).
+
+    Raises:
+        AuthenticationError: credentials missing or wrong, or the agent was deleted.
+        HTTPException: 429, too many refusals to this address.
+    """
+    credentials = parse_authorization(_authorization_of(scope, services))
+    agent = None
+    if credentials is not None and credentials.email:
+        agent = services.accounts.authenticate_agent(credentials.email, credentials.token)
+    if agent is None:
+        raise refused(scope, services, "HTTP Basic with agent ID and secret")
+    return agent
+
+
+def admit_key(scope: Scope, services: Services) -> str:
+    """The account group key that a request shows as Bearer; whether it is one, enrolment finds out.
+
+    Raises:
+        AuthenticationError: there is none.
+        HTTPException: 429, too many refusals to this address.
+    """
+    credentials = parse_authorization(_authorization_of(scope, services))
+    if credentials is None or credentials.email is not None:
+        raise refused(scope, services, "Authorization: Bearer with an account group key")
+    return credentials.token
+
+
+def refused(scope: Scope, services: Services, accepted: str) -> AuthenticationError:
+    """Count a refusal against the address that asks; the error says what would have been accepted."""
+    services.limits.count_refusal(source_address(scope))
+    return AuthenticationError(f"Credentials are missing or wrong; accepted: {accepted}")
+
+
+def _authorization_of(scope: Scope, services: Services) -> str:
+    locked_s = services.limits.locked_out_s(source_address(scope))
+    if locked_s:
+        raise _too_many("Too many requests with wrong credentials from this address", locked_s)
+    return header(scope, b"authorization")
 
 
 def recognize_asker(scope: Scope, services: Services) -> Exception | None:

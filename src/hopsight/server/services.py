@@ -1,6 +1,8 @@
 """What handlers work with; made once by ``app.create_app`` and found at ``request.app.state.services``."""
 
+import asyncio
 import random
+from typing import Final
 
 from msgspec import Struct
 
@@ -11,9 +13,11 @@ from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.storage.store import Store
 
+MAX_UPLOADS: Final = 32
+
 
 class Services(Struct, frozen=True, kw_only=True):
-    """One of each."""
+    """One of each; ``upload_slots`` bounds the uploads that are in memory at once."""
 
     config: ServerConfig
     store: Store
@@ -22,3 +26,4 @@ class Services(Struct, frozen=True, kw_only=True):
     rng: random.Random
     limits: Limits
     metrics: Metrics
+    upload_slots: asyncio.Semaphore
