@@ -1,0 +1,178 @@
+"""Enrolment, agents and targets."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from hopsight.accounts.accounts import Accounts
+from hopsight.errors import AuthenticationError, ConflictError, InvalidValueError, NotFoundError
+from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.upload import Enrolment
+from hopsight.testing import FakeClock
+
+SECRET = "s" * 43
+
+
+def an_enrolment(name: str = "laptop", secret: str = SECRET, agent_name: str | None = None) -> Enrolment:
+    """An agent that asks to be let in."""
+    info = AgentInfo(
+        computer_name=name,
+        platform="Linux",
+        os_version="1",
+        kernel_version="2",
+        version="3",
+        agent_name=agent_name,
+    )
+    return Enrolment(enrolment_id=str(uuid.uuid4()), secret=secret, agent=info)
+
+
+@pytest.fixture
+def aid(accounts: Accounts) -> int:
+    """An account group."""
+    accounts.create_organization("One")
+    return accounts.create_account_group("Main")
+
+
+def test_enrolling_again_is_the_same_agent(accounts: Accounts, aid: int) -> None:
+    """An answer lost on the way is made good by asking again; another secret is another matter."""
+    key = accounts.create_group_key(aid)
+    enrolment = an_enrolment()
+    answer = accounts.enrol(key, enrolment, "192.0.2.1")
+    assert answer.aid == aid
+    assert accounts.enrol(key, enrolment, "192.0.2.2") == answer
+    other = Enrolment(enrolment_id=enrolment.enrolment_id, secret="x" * 43, agent=enrolment.agent)
+    with pytest.raises(ConflictError):
+        accounts.enrol(key, other, None)
+    assert len(accounts.agents(aid)) == 1
+
+
+def test_only_a_key_lets_agents_in(accounts: Accounts, aid: int) -> None:
+    """An unknown key, and one that was deleted, open nothing; agents that are in stay."""
+    key = accounts.create_group_key(aid)
+    answer = accounts.enrol(key, an_enrolment(), None)
+    accounts.delete_group_key(accounts.group_keys()[0].key_id)
+    for wrong in (key, "k" * 43):
+        with pytest.raises(AuthenticationError):
+            accounts.enrol(wrong, an_enrolment(), None)
+    assert accounts.authenticate_agent(answer.agent_id, SECRET) is not None
+
+
+def test_an_enrolment_belongs_to_its_account_group(accounts: Accounts, aid: int) -> None:
+    """The key of another account group does not take an agent over."""
+    other = accounts.create_account_group("Other")
+    enrolment = an_enrolment()
+    accounts.enrol(accounts.create_group_key(aid), enrolment, None)
+    with pytest.raises(ConflictError):
+        accounts.enrol(accounts.create_group_key(other), enrolment, None)
+
+
+def test_an_account_group_is_bounded(accounts: Accounts, aid: int) -> None:
+    """No more agents enrol than an account group may have; deleting one makes room."""
+    key = accounts.create_group_key(aid)
+    answers = [accounts.enrol(key, an_enrolment(), None) for _ in range(3)]
+    with pytest.raises(ConflictError, match="3 agents"):
+        accounts.enrol(key, an_enrolment(), None)
+    accounts.delete_agent(aid, answers[0].agent_id)
+    accounts.enrol(key, an_enrolment(), None)
+
+
+def test_a_secret_shows_the_agent_until_it_is_deleted(accounts: Accounts, aid: int) -> None:
+    """Disabling shows in the principal; deleting shuts out at once and for good; both survive the cache."""
+    key, enrolment = accounts.create_group_key(aid), an_enrolment()
+    agent_id = accounts.enrol(key, enrolment, None).agent_id
+    first = accounts.authenticate_agent(agent_id, SECRET)
+    assert first is not None
+    assert (first.aid, first.enabled) == (aid, True)
+    assert accounts.authenticate_agent(agent_id, "x" * 43) is None
+    assert accounts.authenticate_agent("nobody", SECRET) is None
+    accounts.set_agent_enabled(aid, agent_id, enabled=False)
+    second = accounts.authenticate_agent(agent_id, SECRET)
+    assert second is not None
+    assert not second.enabled
+    accounts.delete_agent(aid, agent_id)
+    assert accounts.authenticate_agent(agent_id, SECRET) is None
+    with pytest.raises(ConflictError):
+        accounts.enrol(key, enrolment, None)
+    with pytest.raises(NotFoundError):
+        accounts.set_agent_enabled(aid, agent_id, enabled=True)
+    assert accounts.agents(aid) == []
+    assert [agent.agent_id for agent in accounts.agents(aid, deleted=True)] == [agent_id]
+
+
+def test_agents_are_listed_in_pages(accounts: Accounts, aid: int) -> None:
+    """Following the last ID yields each agent once, in order; names filter exactly; groups are apart."""
+    key = accounts.create_group_key(aid)
+    for name in ("a", "b", "c"):
+        accounts.enrol(key, an_enrolment(name, agent_name=f"Agent {name}"), "2001:db8::1")
+    first = accounts.agents(aid, limit=2)
+    rest = accounts.agents(aid, after=first[-1].agent_id, limit=2)
+    ids = [agent.agent_id for agent in first + rest]
+    assert ids == sorted(set(ids))
+    assert len(ids) == 3
+    assert [agent.info.computer_name for agent in accounts.agents(aid, agent_name="Agent b")] == ["b"]
+    assert [agent.agent_name for agent in accounts.agents(aid, computer_name="c")] == ["Agent c"]
+    assert accounts.agents(aid, computer_name="C") == []
+    assert accounts.agents(aid + 1) == []
+    assert accounts.agent(aid + 1, ids[0]) is None
+    assert accounts.agent(aid, ids[0]) == first[0]
+
+
+def test_sightings_show_at_once_and_are_written_later(
+    accounts: Accounts, aid: int, data: Path, clock: FakeClock
+) -> None:
+    """This process sees a sighting at once, another one after some seconds; no cached right is lost by it."""
+    enrolment = an_enrolment()
+    agent_id = accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
+    other = Accounts.open(None, data, clock)
+    try:
+        clock.advance(1)
+        accounts.agent_seen(agent_id, "192.0.2.7", an_enrolment("renamed").agent)
+        here, there = accounts.agent(aid, agent_id), other.agent(aid, agent_id)
+        assert here is not None
+        assert there is not None
+        assert (here.agent_name, here.public_ip) == ("renamed", "192.0.2.7")
+        assert here.last_seen_s == there.last_seen_s + 1
+        assert there.agent_name == "laptop"
+        revision = accounts._database.current_revision()
+        clock.advance(5)
+        accounts.agent_seen(agent_id, "192.0.2.8")
+        there = other.agent(aid, agent_id)
+        assert there is not None
+        assert (there.agent_name, there.public_ip) == ("renamed", "192.0.2.8")
+        assert accounts._database.current_revision() == revision
+    finally:
+        other.close()
+
+
+def test_closing_writes_what_waits(data: Path, clock: FakeClock) -> None:
+    """A sighting of the last second survives an orderly end."""
+    accounts = Accounts.open(None, data, clock)
+    accounts.create_organization("One")
+    aid = accounts.create_account_group("Main")
+    agent_id = accounts.enrol(accounts.create_group_key(aid), an_enrolment(), None).agent_id
+    accounts.agent_seen(agent_id, "192.0.2.9")
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    found = again.agent(aid, agent_id)
+    again.close()
+    assert found is not None
+    assert found.public_ip == "192.0.2.9"
+
+
+def test_targets_come_back_as_given(accounts: Accounts, aid: int) -> None:
+    """Targets belong to one account group; the same one twice, or a bad one, is refused."""
+    given = (Target(host="example.org"), Target(host="192.0.2.1", port=443, protocol="tcp"))
+    ids = [accounts.add_target(aid, target) for target in given]
+    assert accounts.targets(aid) == given
+    assert accounts.targets(aid + 1) == ()
+    with pytest.raises(ConflictError):
+        accounts.add_target(aid, Target(host="example.org"))
+    with pytest.raises(InvalidValueError):
+        accounts.add_target(aid, Target(host="no spaces"))
+    with pytest.raises(NotFoundError):
+        accounts.add_target(aid + 1, given[0])
+    accounts.delete_target(ids[0])
+    assert accounts.targets(aid) == given[1:]
+    with pytest.raises(NotFoundError):
+        accounts.delete_target(ids[0])

@@ -1,0 +1,121 @@
+"""The database file: first starts, several processes, versions."""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from hopsight.accounts import bootstrap, schema
+from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
+from hopsight.accounts.cache import RevisionCache
+from hopsight.accounts.database import Database
+from hopsight.errors import ConfigError, ConflictError
+from hopsight.testing import FakeClock
+
+WRITER = """
+import sys
+from pathlib import Path
+from hopsight.accounts.accounts import Accounts
+from hopsight.clock import SystemClock
+for number in range(10):
+    accounts = Accounts.open(None, Path(sys.argv[1]), SystemClock())
+    accounts.create_organization(f"{sys.argv[2]}-{number}")
+    accounts.close()
+"""
+
+
+def test_processes_create_and_write_at_the_same_time(data: Path, clock: FakeClock) -> None:
+    """Four processes that meet on a directory that is not there yet lose nothing and lock nobody out."""
+    arguments = [[sys.executable, "-c", WRITER, str(data), name] for name in "abcd"]
+    writers = [subprocess.Popen(each, stderr=subprocess.PIPE) for each in arguments]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=60)
+        assert writer.returncode == 0, errors.decode()
+    accounts = Accounts.open(None, data, clock)
+    try:
+        assert len(accounts.organizations()) == 40
+    finally:
+        accounts.close()
+
+
+def test_the_first_start_makes_an_account_that_works(accounts: Accounts, data: Path) -> None:
+    """Later starts say the same; the file is for its owner alone."""
+    made = accounts.bootstrap("http://127.0.0.1:8480")
+    assert made.token is not None
+    principal = accounts.authenticate_token(made.token, made.email)
+    assert principal is not None
+    assert principal.login_aid == made.aid
+    assert accounts.bootstrap("http://127.0.0.1:8480") == made == read_bootstrap(data)
+    assert (data / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_deleted_is_not_made_again(accounts: Accounts, data: Path) -> None:
+    """A bootstrap token deleted by an administrator stays deleted, even when the file goes."""
+    accounts.bootstrap("http://127.0.0.1:8480")
+    accounts.delete_token(accounts.tokens()[0].token_id)
+    accounts.delete_group_key(accounts.group_keys()[0].key_id)
+    again = accounts.bootstrap("http://127.0.0.1:8480")
+    assert (again.token, again.group_key) == (None, None)
+    (data / FILE_NAME).unlink()
+    assert accounts.bootstrap("http://127.0.0.1:8480") == again
+
+
+def test_a_start_that_did_not_end_is_made_good(accounts: Accounts, data: Path) -> None:
+    """A file whose account was never committed is written anew."""
+    lost = None
+    with suppress(InterruptedError), accounts._database.write() as connection:
+        lost = bootstrap.bootstrap(connection, data, "http://127.0.0.1:1", 0)
+        raise InterruptedError
+    assert lost is not None
+    assert read_bootstrap(data) == lost
+    made = accounts.bootstrap("http://127.0.0.1:1")
+    assert made.token != lost.token
+    assert read_bootstrap(data) == made
+
+
+def test_bootstrap_joins_the_organization_that_is_there(accounts: Accounts) -> None:
+    """With one organization there already, no second one comes up."""
+    accounts.create_organization("Mine")
+    accounts.create_account_group("Default")
+    made = accounts.bootstrap("http://127.0.0.1:8480")
+    group = accounts.account_group(made.aid)
+    assert group is not None
+    assert (group.org_name, group.name) == ("Mine", "Default 2")
+
+
+def test_a_newer_database_is_left_alone(data: Path, clock: FakeClock) -> None:
+    """A file that a newer version wrote is refused in words."""
+    database = Database.open(None, data, clock)
+    with database.write() as connection:
+        connection.execute(update(schema.schema_version).values(version=99))
+    database.close()
+    with pytest.raises(ConfigError, match="version 99"):
+        Accounts.open(None, data, clock)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracle+nothing://u:secret@h/d"])
+def test_a_wrong_url_is_refused_without_its_password(data: Path, clock: FakeClock, url: str) -> None:
+    """The message says what is wrong, but repeats no secret."""
+    with pytest.raises(ConfigError) as caught:
+        Accounts.open(url, data, clock)
+    assert "secret" not in str(caught.value)
+
+
+def test_constraints_are_kept_by_the_database(accounts: Accounts) -> None:
+    """Foreign keys are on: a row without its owner is a conflict, not a fact."""
+    with pytest.raises(ConflictError), accounts._database.write() as connection:
+        connection.execute(schema.group_keys.insert().values(digest=b"x", aid=99, created_s=0))
+
+
+def test_the_cache_is_bounded_and_valid_for_one_revision() -> None:
+    """The oldest goes first; another revision empties it."""
+    cache = RevisionCache[str, int](2)
+    assert cache.get("a", 1) is None
+    for number, key in enumerate("abc"):
+        cache.put(key, number)
+    assert [cache.get(key, 1) for key in "abc"] == [None, 1, 2]
+    assert cache.get("c", 2) is None

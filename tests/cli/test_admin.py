@@ -1,0 +1,167 @@
+"""``hopsight admin``: the exact shapes that scripts read, and the errors that people do."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from typer.testing import CliRunner
+
+from hopsight.accounts.accounts import Accounts
+from hopsight.cli.admin import app
+from hopsight.errors import ConfigError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.model.connection import parse_connection_string
+from hopsight.testing import FakeClock
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A directory that no server has ever seen."""
+    return tmp_path / "fresh"
+
+
+@pytest.fixture
+def run(data: Path) -> Run:
+    """Run a command of ``hopsight admin`` on ``data``; what it prints."""
+
+    def run_command(*arguments: str) -> str:
+        result = CliRunner().invoke(app, [*arguments, "--data", str(data)])
+        if isinstance(result.exception, HopsightError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run_command
+
+
+@pytest.fixture
+def run_json(run: Run) -> Callable[..., Any]:
+    """The same with ``--json``; the one document that it prints."""
+    return lambda *arguments: json.loads(run(*arguments, "--json"))
+
+
+@pytest.fixture
+def aid(run: Run) -> str:
+    """An account group."""
+    run("org", "create", "Acme")
+    run("account-group", "create", "Main")
+    return "1"
+
+
+def test_a_script_can_set_everything_up(run_json: Callable[..., Any], data: Path) -> None:
+    """From an empty directory to a token and a connection string, by the documented shapes."""
+    assert run_json("org", "create", "Acme") == {"orgId": 1}
+    assert run_json("account-group", "create", "Main", "--org", "1") == {"aid": 1}
+    assert run_json("account-group", "create", "More", "--org", "1") == {"aid": 2}
+    groups = ("--account-group", "2", "--account-group", "1")
+    user = run_json("user", "create", "Jane@example.org", "--role", "account-admin", *groups)
+    assert user == {"uid": 1, "email": "jane@example.org"}
+    answer = run_json("token", "create", "jane@example.org")
+    assert list(answer) == ["token"]
+    created = run_json(
+        "connection-string", "create", "--account-group", "1", "--url", "http://127.0.0.1:8480"
+    )
+    assert list(created) == ["connectionString"]
+    assert parse_connection_string(created["connectionString"]).url == "http://127.0.0.1:8480"
+    accounts = Accounts.open(None, data, FakeClock())
+    principal = accounts.authenticate_token(answer["token"], "jane@example.org")
+    accounts.close()
+    assert principal is not None
+    assert (principal.login_aid, sorted(principal.roles)) == (2, [1, 2])
+
+
+def test_it_works_while_a_server_has_the_directory(run_json: Callable[..., Any], data: Path) -> None:
+    """An open database is shared, and what is deleted is gone for its other user at once."""
+    accounts = Accounts.open(None, data, FakeClock())
+    try:
+        token = accounts.bootstrap("http://127.0.0.1:8480").token
+        assert token is not None
+        assert accounts.authenticate_token(token) is not None
+        shown = run_json("token", "show-bootstrap")
+        assert (shown["email"], shown["token"]) == ("admin@hopsight.local", token)
+        run_json("token", "delete", "1")
+        assert accounts.authenticate_token(token) is None
+    finally:
+        accounts.close()
+
+
+def test_show_bootstrap_says_when_there_is_nothing_to_show(run: Run) -> None:
+    """Before the first start of a server there is no token to show."""
+    with pytest.raises(NotFoundError, match="No server"):
+        run("token", "show-bootstrap")
+
+
+def test_secrets_alone_are_printed_for_shells(run: Run, aid: str) -> None:
+    """Without --json a token or connection string stands alone on its line."""
+    run("user", "create", "jane@example.org", "--role", "user", "--account-group", aid)
+    assert len(run("token", "create", "jane@example.org").split()) == 1
+    created = run("connection-string", "create", "--account-group", aid, "--url", "http://127.0.0.1")
+    assert parse_connection_string(created).fingerprint is None
+
+
+def test_lists_and_deletes_mirror_what_was_made(run: Run, run_json: Callable[..., Any], aid: str) -> None:
+    """Everything that was made is listed, and can be deleted from the leaves up."""
+    run("user", "create", "jane@example.org", "--role", "user", "--account-group", aid)
+    run("token", "create", "jane@example.org")
+    run("connection-string", "create", "--account-group", aid, "--url", "http://127.0.0.1")
+    target = run_json("target", "create", "example.org:443", "--account-group", aid, "--protocol", "tcp")
+    assert target == {"targetId": 1}
+    assert run_json("target", "list")["targets"] == [
+        {"targetId": 1, "aid": 1, "host": "example.org", "port": 443, "protocol": "tcp"}
+    ]
+    assert run_json("org", "list") == {"organizations": [{"orgId": 1, "name": "Acme"}]}
+    assert run_json("user", "list")["users"][0]["role"] == "user"
+    assert "jane@example.org" in run("token", "list")
+    assert run_json("agent", "list") == {"agents": []}
+    for command in ("target", "token", "connection-string"):
+        run(command, "delete", "1")
+    run("user", "delete", "jane@example.org")
+    run("account-group", "delete", "1")
+    run("org", "delete", "1")
+    assert run_json("org", "list") == {"organizations": []}
+
+
+def test_an_own_certificate_is_pinned(run: Run, aid: str, data: Path) -> None:
+    """For https the fingerprint of the server's own certificate goes along, unless another is given."""
+    (data / "tls-cert.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    create = ("connection-string", "create", "--account-group", aid, "--url")
+    pinned = parse_connection_string(run(*create, "https://127.0.0.1")).fingerprint
+    assert pinned is not None
+    assert len(pinned) == 64
+    given = run(*create, "https://127.0.0.1", "--fingerprint", ":".join(["AB"] * 32))
+    assert parse_connection_string(given).fingerprint == "ab" * 32
+    assert parse_connection_string(run(*create, "http://127.0.0.1")).fingerprint is None
+    (data / "tls-cert.pem").write_text("nonsense", encoding="ascii")
+    with pytest.raises(ConfigError, match="PEM"):
+        run(*create, "https://127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("url", "fingerprint"), [("ftp://h", "ab" * 32), ("https://h?x", "ab" * 32), ("https://h", "abc")]
+)
+def test_a_wrong_connection_leaves_no_key_behind(
+    run: Run, run_json: Callable[..., Any], aid: str, url: str, fingerprint: str
+) -> None:
+    """What cannot be written as a connection string makes no key either."""
+    create = ("connection-string", "create", "--account-group", aid)
+    with pytest.raises(InvalidValueError, match="connection"):
+        run(*create, "--url", url, "--fingerprint", fingerprint)
+    assert run_json("connection-string", "list") == {"connectionStrings": []}
+
+
+def test_an_unknown_agent_is_not_found(run: Run, aid: str) -> None:
+    """An agent that is not there can be neither disabled nor deleted."""
+    assert aid == "1"
+    for command in ("enable", "disable", "delete"):
+        with pytest.raises(NotFoundError, match="no agent"):
+            run("agent", command, "nobody")
+
+
+def test_a_wrong_role_is_wrong_usage(data: Path) -> None:
+    """The command line itself refuses a role that there is not, with status 2."""
+    arguments = ["user", "create", "a@b.c", "--role", "king", "--account-group", "1", "--data", str(data)]
+    assert CliRunner().invoke(app, arguments).exit_code == 2
