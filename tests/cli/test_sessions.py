@@ -12,8 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from hopsight.accounts.bootstrap_file import Bootstrap, write_bootstrap
 from hopsight.cli.sessions import sessions
@@ -160,18 +159,18 @@ def test_a_newcomer_needs_no_options(server: PageServer, tmp_path: Path) -> None
 def test_errors_are_the_servers_own_words(server: PageServer) -> None:
     """What the server says is wrong is what the user reads; no server is a line as well."""
     server.answers = [(400, {"errorMessage": "Invalid window"})]
-    with pytest.raises(HopsightError, match="^Invalid window$"):
+    with pytest.raises(HopsightError, match=r"^Invalid window$"):
         invoke("--url", server.url, "--token", TOKEN)
     with pytest.raises(AuthenticationError, match="Invalid credentials"):
         invoke("--url", server.url, "--token", "wrong")
-    with pytest.raises(StoreUnavailableError, match="No answer from http://127.0.0.1:1"):
+    with pytest.raises(StoreUnavailableError, match=r"No answer from http://127\.0\.0\.1:1"):
         invoke("--url", "http://127.0.0.1:1", "--token", TOKEN)
     server.answers = [(200, {"hello": "world"})]
     with pytest.raises(HopsightError, match="does not answer"):
         invoke("--url", server.url, "--token", TOKEN)
 
 
-class Enough(HopsightError):
+class EnoughError(HopsightError):
     """Ends a test that would follow for ever."""
 
 
@@ -187,7 +186,7 @@ class CountedClock(FakeClock):
         """Note how long; the last time, end it."""
         self.slept_s.append(duration_s)
         if len(self.slept_s) == self._sleeps:
-            raise Enough
+            raise EnoughError
         await super().sleep(duration_s)
 
 
@@ -204,7 +203,7 @@ async def test_following_prints_each_session_once(server: PageServer) -> None:
     clock = CountedClock(4)
     client = SessionsClient(server.url, TOKEN, True, clock)
     printed = io.StringIO()
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         await client.print_sessions(Wanted(), Printer(printed, "json"), follow=True)
     assert [json.loads(line) for line in printed.getvalue().splitlines()] == [a_session(1), late, newer]
     assert "from=2017-03-26T11:58:00" in server.asked[1][0].replace("%3A", ":")

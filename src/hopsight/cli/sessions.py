@@ -13,6 +13,43 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="YYYY-mm-ddTHH:MM:SS", help="First round, UTC.", show_default=False),
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option(metavar="YYYY-mm-ddTHH:MM:SS", help="Last round, UTC.", show_default=False),
+]
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        metavar="KEY=VALUE",
+        help="Only these; repeatable. Values of one key are alternatives.",
+        show_default=False,
+    ),
+]
+FingerprintOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEX",
+        envvar="HOPSIGHT_FINGERPRINT",
+        help="SHA-256 of the server's certificate, when it is self-signed.",
+        show_default=False,
+    ),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HOPSIGHT_CA", help="PEM file of the authority that the server has.", show_default=False
+    ),
+]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(metavar="N[smhdw]", help="So far back. Default: the last round.", show_default=False),
+]
+
 
 class _Format(StrEnum):
     TABLE = "table"
@@ -35,45 +72,15 @@ def sessions(
         int | None,
         typer.Option(help="Account group. Default: the token's own.", show_default=False),
     ] = None,
-    window: Annotated[
-        str | None,
-        typer.Option(metavar="N[smhdw]", help="So far back. Default: the last round.", show_default=False),
-    ] = None,
-    from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="YYYY-mm-ddTHH:MM:SS", help="First round, UTC.", show_default=False),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="YYYY-mm-ddTHH:MM:SS", help="Last round, UTC.", show_default=False),
-    ] = None,
-    filter_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--filter",
-            metavar="KEY=VALUE",
-            help="Only these; repeatable. Values of one key are alternatives.",
-            show_default=False,
-        ),
-    ] = None,
+    window: WindowOption = None,
+    from_: FromOption = None,
+    to: ToOption = None,
+    filter_: FilterOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values with a heading.")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with new sessions as they come.")] = False,
-    fingerprint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HEX",
-            envvar="HOPSIGHT_FINGERPRINT",
-            help="SHA-256 of the server's certificate, when it is self-signed.",
-            show_default=False,
-        ),
-    ] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="HOPSIGHT_CA", help="PEM file of the authority that the server has.", show_default=False
-        ),
-    ] = None,
+    fingerprint: FingerprintOption = None,
+    ca: CaOption = None,
     data: DataOption = None,
 ) -> None:
     """Print network sessions of the last round, or of the time asked for."""
