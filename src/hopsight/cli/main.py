@@ -6,13 +6,13 @@ Exit status: 0 done; 1 it failed (one line on stderr says why); 2 wrong usage or
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
 from hopsight import __version__
 from hopsight.cli import admin, agent, measure, server, sessions, simulate, up
-from hopsight.cli.settings import default_map
+from hopsight.cli.settings import Command, default_map
 from hopsight.errors import HopsightError, InvalidValueError
 
 FAILED = 1
@@ -58,7 +58,7 @@ def _root(
     ] = False,
 ) -> None:
     """Flags win over HOPSIGHT_... variables, which win over the settings file."""
-    context.default_map = default_map(context.command, config)
+    context.default_map = default_map(cast(Command, context.command), config)
 
 
 def main() -> None:

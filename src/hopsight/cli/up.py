@@ -1,0 +1,125 @@
+"""``hopsight up``: server and an agent for this machine, in one process group."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hopsight.cli.data_directory import DataOption
+from hopsight.cli.serving import (
+    KEEP,
+    LISTEN,
+    KeepOption,
+    ListenOption,
+    PublicUrlOption,
+    SelfSignedOption,
+    require_server,
+    run_as_server,
+    server_config,
+)
+
+if TYPE_CHECKING:
+    from hopsight.cli.up_agent import LocalAgent
+    from hopsight.clock import Clock
+    from hopsight.config import ServerConfig
+    from hopsight.server.run import Running
+
+POLL_S: Final = 0.25
+PATIENCE_S: Final = 60.0
+"""After this long without a session, say where to look."""
+
+
+def up(
+    data: DataOption = None,
+    listen: ListenOption = LISTEN,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="HOPSIGHT_TARGET",
+            metavar="HOST[:PORT]",
+            help="Measure this; repeatable. Default: gateway, DNS servers and this server.",
+            show_default=False,
+        ),
+    ] = None,
+    public_url: PublicUrlOption = None,
+    tls_self_signed: SelfSignedOption = False,
+    keep: KeepOption = KEEP,
+) -> None:
+    """Server, embedded store and an agent for this machine: real sessions within 20 seconds.
+
+    Ctrl-C ends it; the next start goes on where it stopped.
+    """
+    from hopsight.agent.targets import parse_target
+    from hopsight.clock import SystemClock
+
+    require_server()
+    for text in target or ():
+        parse_target(text)
+    config = server_config(data, listen, public_url, keep, tls_self_signed=tls_self_signed)
+    typer.echo(f"Starting Hopsight, data in {config.data} ...")
+    run_as_server(_serve_with_agent(config, tuple(target or ()), SystemClock()))
+    typer.echo("Stopped. Everything acknowledged is on disk.")
+
+
+async def _serve_with_agent(config: "ServerConfig", targets: tuple[str, ...], clock: "Clock") -> None:
+    import asyncio
+    import random
+
+    from hopsight.cli.up_agent import LocalAgent
+    from hopsight.server.run import serve
+
+    started_s = clock.monotonic()
+    agent = LocalAgent(config.data, targets, clock)
+    beside: list[asyncio.Task[None]] = []
+
+    def on_ready(running: "Running") -> None:
+        typer.echo(_welcome(config, running, clock.monotonic() - started_s))
+        beside.append(asyncio.ensure_future(agent.run(running)))
+        beside.append(asyncio.ensure_future(_announce_first_session(running, agent, clock, started_s)))
+
+    try:
+        await serve(config, clock, random.SystemRandom(), on_ready=on_ready)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+
+
+async def _announce_first_session(
+    running: "Running", agent: "LocalAgent", clock: "Clock", started_s: float
+) -> None:
+    """Say when there is something to see; a round that was there before does not count."""
+    from hopsight.errors import StoreUnavailableError
+    from hopsight.model.dimensions import NETWORK_SESSIONS
+
+    first_round = int(clock.now()) // 60 * 60
+    told = False
+    while True:
+        await clock.sleep(POLL_S)
+        waited_s = clock.monotonic() - started_s
+        try:
+            newest = await running.store.last_round(NETWORK_SESSIONS, running.bootstrap.aid)
+        except StoreUnavailableError:
+            return
+        if newest is not None and newest >= first_round:
+            typer.echo(f"First session stored after {waited_s:.0f} s. Ctrl-C ends it.")
+            return
+        if waited_s > PATIENCE_S and not told:
+            told = True
+            typer.echo(f"No session after {waited_s:.0f} s; {agent.state}.", err=True)
+
+
+def _welcome(config: "ServerConfig", running: "Running", took_s: float) -> str:
+    first = running.bootstrap
+    lines = [
+        f"Serving after {took_s:.1f} s. Measuring this machine: the first round takes about 12 s.",
+        "",
+        f"  URL     {running.url}",
+        f"  e-mail  {first.email}",
+        f"  token   {first.token or '(deleted; `hopsight admin token create` makes another)'}",
+        "",
+    ]
+    if first.token:
+        trust = f"--cacert '{config.data}/tls-cert.pem' " if running.fingerprint else ""
+        path = "/v6/endpoint-data/user-sessions/network.json"
+        lines += [f"  curl {trust}-u '{first.email}:{first.token}' {running.url}{path}", ""]
+    return "\n".join(lines)
