@@ -28,13 +28,14 @@ class PatientProtocol(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Count what arrives while a head is not complete."""
-        if self._head_timer is not None:
+        """Count what arrived, if the head that was awaited is still not complete."""
+        awaited = self._head_timer
+        super().data_received(data)
+        # After parsing: the read that completes a head may bring much of its body along.
+        if awaited is not None and self._head_timer is awaited:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.close()
-                return
-        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """A further request on a kept connection is awaited from its first byte."""
