@@ -18,6 +18,7 @@ from hopsight.cli.serving import (
 )
 
 if TYPE_CHECKING:
+    from hopsight.accounts.bootstrap_file import Bootstrap
     from hopsight.cli.up_agent import LocalAgent
     from hopsight.clock import Clock
     from hopsight.config import ServerConfig
@@ -72,12 +73,15 @@ async def _serve_with_agent(config: "ServerConfig", targets: tuple[str, ...], cl
     beside: list[asyncio.Task[None]] = []
 
     def on_ready(running: "Running") -> None:
-        typer.echo(_welcome(config, running, clock.monotonic() - started_s))
-        beside.append(asyncio.ensure_future(agent.run(running)))
-        beside.append(asyncio.ensure_future(_announce_first_session(running, agent, clock, started_s)))
+        first = running.bootstrap
+        if first is None:
+            raise RuntimeError("asked for a first account, and got none")
+        typer.echo(_welcome(config, running, first, clock.monotonic() - started_s))
+        beside.append(asyncio.ensure_future(agent.run(running, first)))
+        beside.append(asyncio.ensure_future(_announce_first_session(running, first, agent, clock, started_s)))
 
     try:
-        await serve(config, clock, random.SystemRandom(), on_ready=on_ready)
+        await serve(config, clock, random.SystemRandom(), on_ready=on_ready, first_account=True)
     finally:
         for task in beside:
             task.cancel()
@@ -85,7 +89,7 @@ async def _serve_with_agent(config: "ServerConfig", targets: tuple[str, ...], cl
 
 
 async def _announce_first_session(
-    running: "Running", agent: "LocalAgent", clock: "Clock", started_s: float
+    running: "Running", first: "Bootstrap", agent: "LocalAgent", clock: "Clock", started_s: float
 ) -> None:
     """Say when there is something to see; a round that was there before does not count."""
     from hopsight.errors import StoreUnavailableError
@@ -97,7 +101,7 @@ async def _announce_first_session(
         await clock.sleep(POLL_S)
         waited_s = clock.monotonic() - started_s
         try:
-            newest = await running.store.last_round(NETWORK_SESSIONS, running.bootstrap.aid)
+            newest = await running.store.last_round(NETWORK_SESSIONS, first.aid)
         except StoreUnavailableError:
             return
         if newest is not None and newest >= first_round:
@@ -108,8 +112,7 @@ async def _announce_first_session(
             typer.echo(f"No session after {waited_s:.0f} s; {agent.state}.", err=True)
 
 
-def _welcome(config: "ServerConfig", running: "Running", took_s: float) -> str:
-    first = running.bootstrap
+def _welcome(config: "ServerConfig", running: "Running", first: "Bootstrap", took_s: float) -> str:
     lines = [
         f"Serving after {took_s:.1f} s. Measuring this machine: the first round takes about 12 s.",
         "",

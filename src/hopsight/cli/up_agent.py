@@ -13,6 +13,7 @@ from typing import Final
 
 import typer
 
+from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.clock import Clock
 from hopsight.model.connection import ConnectionString, format_connection_string
 from hopsight.server.run import Running
@@ -30,11 +31,11 @@ class LocalAgent:
         self._clock = clock
         self.state = "the agent has not started"
 
-    async def run(self, running: Running) -> None:
+    async def run(self, running: Running, first: Bootstrap) -> None:
         """Keep an agent running until cancelled."""
         while True:
             process = await asyncio.create_subprocess_exec(
-                *self._command(), stdin=asyncio.subprocess.PIPE, env=self._environment(running)
+                *self._command(), stdin=asyncio.subprocess.PIPE, env=_environment(running, first)
             )
             self.state = "the agent is running"
             try:
@@ -52,15 +53,14 @@ class LocalAgent:
             words += ["--target", target]
         return words
 
-    def _environment(self, running: Running) -> dict[str, str]:
-        # By environment and not as an argument: everybody may read a process's arguments.
-        environment = {name: value for name, value in os.environ.items() if name != "HOPSIGHT_TARGET"}
-        if running.bootstrap.group_key:
-            connection = ConnectionString(
-                url=running.url, key=running.bootstrap.group_key, fingerprint=running.fingerprint
-            )
-            environment["HOPSIGHT_CONNECTION_STRING"] = format_connection_string(connection)
-        return environment
+
+def _environment(running: Running, first: Bootstrap) -> dict[str, str]:
+    # By environment and not as an argument: everybody may read a process's arguments.
+    environment = {name: value for name, value in os.environ.items() if name != "HOPSIGHT_TARGET"}
+    if first.group_key:
+        connection = ConnectionString(url=running.url, key=first.group_key, fingerprint=running.fingerprint)
+        environment["HOPSIGHT_CONNECTION_STRING"] = format_connection_string(connection)
+    return environment
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

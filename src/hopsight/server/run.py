@@ -15,7 +15,7 @@ import uvicorn
 from msgspec import Struct
 
 from hopsight.accounts.accounts import Accounts
-from hopsight.accounts.bootstrap_file import Bootstrap
+from hopsight.accounts.bootstrap_file import Bootstrap, read_bootstrap
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.errors import ConfigError, StoreUnavailableError
@@ -41,20 +41,32 @@ class Running(Struct, frozen=True, kw_only=True):
     Args:
         url: where it is reached from this machine.
         fingerprint: SHA-256 of its certificate when it is self-signed.
-        bootstrap: the first account.
+        bootstrap: the first account; None: an administrator made others before there was one.
         store: where it keeps records.
     """
 
     url: str
     fingerprint: str | None
-    bootstrap: Bootstrap
+    bootstrap: Bootstrap | None
     store: Store
 
 
 async def serve(
-    config: ServerConfig, clock: Clock, rng: random.Random, *, on_ready: Callable[[Running], None]
+    config: ServerConfig,
+    clock: Clock,
+    rng: random.Random,
+    *,
+    on_ready: Callable[[Running], None],
+    first_account: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then finish what was begun, and close.
+
+    Args:
+        config: settings.
+        clock: the time.
+        rng: for what is scattered.
+        on_ready: called when requests are taken.
+        first_account: make it even where an administrator has made others already.
 
     Raises:
         ConfigError: an address, certificate, store or accounts setting is wrong.
@@ -69,7 +81,7 @@ async def serve(
             running = Running(
                 url=url,
                 fingerprint=fingerprint_of(certificate[0]) if certificate else None,
-                bootstrap=accounts.bootstrap(config.public_url or url),
+                bootstrap=_first_account(accounts, config, url, required=first_account),
                 store=store,
             )
             app = create_app(config, store, accounts, clock, rng)
@@ -157,6 +169,13 @@ def _url(config: ServerConfig, listener: socket.socket) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - where we listen
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if config.tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+
+
+def _first_account(accounts: Accounts, config: ServerConfig, url: str, *, required: bool) -> Bootstrap | None:
+    # An operator who has made users of their own wants no admin that they did not ask for.
+    if required or read_bootstrap(config.data) is not None or not accounts.users():
+        return accounts.bootstrap(url)
+    return None
 
 
 @asynccontextmanager
