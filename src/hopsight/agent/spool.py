@@ -3,8 +3,9 @@
 ``synchronous=FULL``: a record that was appended outlives a power cut, not only a crash. It costs one sync a
 transaction; rounds append what finished together, so that is a few a minute.
 
-The budget counts everything: ``max_page_count`` stops the database, and the write-ahead log, which one
-connection can always check-point, takes the rest. Past the budget the oldest records go, and are counted.
+The budget counts everything: ``max_page_count`` stops the database; the write-ahead log, which one
+connection can always check-point, and a reserve for a full disk take the rest. Past the budget the oldest
+records go, and are counted.
 """
 
 import threading
@@ -18,19 +19,22 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from hopsight.agent.reserve import RESERVE_BYTES, Reserve
 from hopsight.clock import Clock
 from hopsight.errors import ConfigError, ConflictError, HopsightError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
 
 FILE_NAME: Final = "spool.db"
-MIN_SPOOL_BYTES: Final = 1 << 20
+MIN_SPOOL_BYTES: Final = 2 << 20
 MAX_REFUSED: Final = 1_000
 """Refused records that are kept for a person to look at."""
 
 _SCHEMA_VERSION: Final = 1
 _PAGE_BYTES: Final = 4_096
-_MAX_WAL_BYTES: Final = 4 << 20
+_WAL_BYTES: Final = 256 << 10
+"""Cut back to this at every check-point; one transaction may go over it by as much again."""
+_CHECKPOINT_PAGES: Final = 64
 _APPEND_RECORDS: Final = 100
 _DROP_RECORDS: Final = 100
 _FULL_TRIES: Final = 20
@@ -98,13 +102,14 @@ class Spool:
         self._clock = clock
         self._max_age_s = max_age_s
         self._lock = threading.Lock()
-        wal_bytes = min(max_bytes // 4, _MAX_WAL_BYTES)
-        self._max_pages = (max_bytes - wal_bytes) // _PAGE_BYTES
+        self._max_pages = (max_bytes - 2 * _WAL_BYTES - RESERVE_BYTES) // _PAGE_BYTES
         path = directory / FILE_NAME
         try:
-            self._db = _opened(path, wal_bytes, self._max_pages)
+            self._db = _opened(path, self._max_pages)
         except apsw.Error as error:
             raise HopsightError(f"Cannot use the spool {path}: {error}") from None
+        self._reserve = Reserve(directory / "spool.reserve")
+        self._reserve.hold()
 
     def append(self, records: Sequence[NetworkSessionRecord], context: MeasurementContext) -> int:
         """Keep records that were measured in one context; on return they are on disk.
@@ -193,7 +198,7 @@ class Spool:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, one thread at a time."""
         try:
-            with self._lock, self._db:
+            with self._lock, _committed(self._db):
                 yield
         except apsw.Error as error:
             raise StoreUnavailableError(f"the spool cannot be used now: {error}") from None
@@ -201,10 +206,10 @@ class Spool:
     def _append_chunk(self, records: Sequence[NetworkSessionRecord], context: MeasurementContext) -> bool:
         for _ in range(_FULL_TRIES):
             try:
-                with self._db:
+                with _committed(self._db):
                     self._insert(records, context)
             except (apsw.FullError, apsw.IOError) as error:
-                if not self._drop_oldest(_DROP_RECORDS, str(error)):
+                if not self._make_room(str(error)):
                     return False
             else:
                 return True
@@ -220,6 +225,19 @@ class Spool:
             [(NETWORK_SESSIONS, now_s, context_id, msgspec.json.encode(record)) for record in records],
         )
 
+    def _make_room(self, reason: str) -> bool:
+        """Drop until the reserve, which dropping needs, is back: on a full disk the file has to shrink."""
+        self._reserve.release()
+        dropped = False
+        for _ in range(_FULL_TRIES):
+            if not self._drop_oldest(_DROP_RECORDS, reason):
+                break
+            dropped = True
+            if self._reserve.hold():
+                break
+            self._vacuum()
+        return dropped
+
     def _keep_within_budget(self) -> None:
         """Drop before the hard stop is met: room to work keeps every later step possible."""
         while self._pages_left() < self._max_pages // 16:
@@ -233,17 +251,17 @@ class Spool:
     def _drop_oldest(self, limit: int, reason: str) -> bool:
         """Make room by dropping the oldest; False: it cannot be made."""
         try:
-            # After a check-point the log is written over from its start: dropping needs no new disk space.
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-            with self._db:
+            with _committed(self._db):
                 self._db.execute(
                     "DELETE FROM record WHERE id IN (SELECT id FROM record ORDER BY id LIMIT ?)", (limit,)
                 )
                 dropped = self._db.changes()
                 self._count("dropped", dropped)
                 self._forget_contexts()
+            # From here on the log is written over, which needs no new space.
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
         except (apsw.FullError, apsw.IOError) as error:
-            _log.error("spool cannot make room", reason=str(error))
+            _log.warning("spool cannot make room", reason=str(error))
             return False
         if dropped:
             _log.warning("spool dropped its oldest records", dropped=dropped, reason=reason)
@@ -280,24 +298,31 @@ class Spool:
     def _shrink(self) -> None:
         """Give the file system its room back after a long time without the server."""
         if int(self._db.pragma("freelist_count") or 0) > _DROP_RECORDS:
-            # Stepping through it is what frees the pages.
+            self._vacuum()
+
+    def _vacuum(self) -> None:
+        try:
+            # Stepping through it is what frees the pages; the check-point, what shortens the file.
             for _ in self._db.execute(f"PRAGMA incremental_vacuum({_DROP_RECORDS * 4})"):
                 pass
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        except (apsw.FullError, apsw.IOError) as error:
+            _log.warning("spool cannot shrink now", reason=str(error))
 
 
-def _opened(path: Path, wal_bytes: int, max_pages: int) -> apsw.Connection:
+def _opened(path: Path, max_pages: int) -> apsw.Connection:
     db = apsw.Connection(str(path))
     db.set_busy_timeout(1_000)
     db.pragma("page_size", _PAGE_BYTES)
     db.pragma("auto_vacuum", "INCREMENTAL")
     db.pragma("journal_mode", "WAL")
     db.pragma("synchronous", "FULL")
-    db.pragma("wal_autocheckpoint", wal_bytes // _PAGE_BYTES // 2)
-    db.pragma("journal_size_limit", wal_bytes)
+    db.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
+    db.pragma("journal_size_limit", _WAL_BYTES)
     db.pragma("cache_size", -512)
     version = db.pragma("user_version")
     if version == 0:
-        with db:
+        with _committed(db):
             db.execute(_SCHEMA)
             db.pragma("user_version", _SCHEMA_VERSION)
     elif version != _SCHEMA_VERSION:
@@ -308,6 +333,18 @@ def _opened(path: Path, wal_bytes: int, max_pages: int) -> apsw.Connection:
     path.chmod(0o600)
     db.pragma("max_page_count", max_pages)
     return db
+
+
+@contextmanager
+def _committed(db: apsw.Connection) -> Iterator[None]:
+    """All or nothing. Not apsw's own ``with``: it stumbles when a full disk has rolled back by itself."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _batch_of(rows: Sequence[tuple[int, bytes, int, bytes]]) -> tuple[Spooled, dict[int, str]]:

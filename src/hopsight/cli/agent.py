@@ -60,7 +60,7 @@ def agent(
     spool_bytes: Annotated[
         int,
         typer.Option(
-            envvar="HOPSIGHT_SPOOL_BYTES", min=1 << 20, help="Most that waiting records take on disk."
+            envvar="HOPSIGHT_SPOOL_BYTES", min=2 << 20, help="Most that waiting records take on disk."
         ),
     ] = SPOOL_BYTES,
     spool_days: Annotated[

@@ -1,0 +1,193 @@
+"""A server that keeps the contract of ``model.upload`` and fails on demand; sample records."""
+
+import random
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import structlog
+import zstandard
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from hopsight.agent.client import Credentials, ServerClient
+from hopsight.agent.spool import Spool
+from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.connection import ConnectionString, format_connection_string
+from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.upload import (
+    AgentConfiguration,
+    Enrolment,
+    EnrolmentAnswer,
+    MeasurementContext,
+    NetworkSessionRecord,
+    Refusal,
+    UploadAnswer,
+    UploadBatch,
+)
+from hopsight.testing import AGENT_ID, FakeClock, sample_session
+
+KEY = "k" * 32
+AID = 7625
+NOW_S = 1_760_000_000.0
+CREDENTIALS = Credentials(AGENT_ID, "s" * 43)
+
+
+class FakeServer:
+    """Stores IDs, counts how often each came, and does wrong what it is told to."""
+
+    def __init__(self) -> None:
+        self.enrolled: dict[str, tuple[str, str]] = {}
+        self.seen: Counter[str] = Counter()
+        self.stored: set[str] = set()
+        self.contexts: list[MeasurementContext] = []
+        self.infos: list[AgentInfo] = []
+        self.sizes: list[int] = []
+        self.failures: list[web.Response] = []
+        self.lose_answers = 0
+        self.most_records = 10_000
+        self.reject: Callable[[UploadBatch], int | None] = lambda _: None
+        self.refuse: Callable[[str], bool] = lambda _: False
+        self.configuration = AgentConfiguration(targets=(Target(host="127.0.0.1"),))
+        self.etags: list[str | None] = []
+        self.url = ""
+
+    def application(self) -> web.Application:
+        """The three resources."""
+        application = web.Application(client_max_size=8 << 20)
+        application.router.add_post("/agent/v1/enrol", self._enrol)
+        application.router.add_get("/agent/v1/configuration", self._configuration)
+        application.router.add_post("/agent/v1/upload", self._upload)
+        return application
+
+    def connection_string(self, key: str = KEY) -> str:
+        """What an agent needs to come here."""
+        return format_connection_string(ConnectionString(url=self.url, key=key))
+
+    async def _enrol(self, request: web.Request) -> web.Response:
+        if self.failures:
+            return self.failures.pop(0)
+        enrolment = msgspec.json.decode(await _body(request), type=Enrolment)
+        if not request.headers["Authorization"].startswith("Bearer k"):
+            return failed(401, "unknown key")
+        known = self.enrolled.setdefault(
+            enrolment.enrolment_id,
+            (str(uuid.uuid5(uuid.NAMESPACE_URL, enrolment.enrolment_id)), enrolment.secret),
+        )
+        return answered(EnrolmentAnswer(agent_id=known[0], aid=AID))
+
+    async def _configuration(self, request: web.Request) -> web.Response:
+        if self.failures:
+            return self.failures.pop(0)
+        tag = f'"{hash(self.configuration)}"'
+        self.etags.append(request.headers.get("If-None-Match"))
+        if self.etags[-1] == tag:
+            return web.Response(status=304, headers={"ETag": tag})
+        return answered(self.configuration, {"ETag": tag})
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        if self.failures:
+            return self.failures.pop(0)
+        batch = msgspec.json.decode(await _body(request), type=UploadBatch)
+        self.sizes.append(len(batch.network_sessions))
+        if len(batch.network_sessions) > self.most_records:
+            return failed(413, "too large")
+        status = self.reject(batch)
+        if status is not None:
+            return failed(status, "rejected")
+        answer = self._store(batch)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            assert request.transport is not None
+            request.transport.close()
+        return answered(answer)
+
+    def _store(self, batch: UploadBatch) -> UploadAnswer:
+        ids = [record.document.user_session_id for record in batch.network_sessions]
+        refused = [
+            Refusal(kind=NETWORK_SESSIONS, index=index, reason="no good")
+            for index, record_id in enumerate(ids)
+            if self.refuse(record_id)
+        ]
+        taken = [record_id for record_id in ids if not self.refuse(record_id)]
+        fresh = set(taken) - self.stored
+        self.seen.update(taken)
+        self.stored |= fresh
+        self.contexts += [batch.contexts[record.context] for record in batch.network_sessions]
+        if batch.agent is not None:
+            self.infos.append(batch.agent)
+        return UploadAnswer(stored=len(fresh), duplicates=len(taken) - len(fresh), refused=refused)
+
+
+async def _body(request: web.Request) -> bytes:
+    # aiohttp's server decompresses zstd by itself where the system can.
+    body = await request.read()
+    if body.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=64 << 20)
+    return body
+
+
+def answered(document: object, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json", headers=headers)
+
+
+def failed(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    body = msgspec.json.encode({"errorMessage": message})
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+@pytest.fixture(autouse=True)
+def _silent() -> None:
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(NOW_S)
+
+
+@pytest.fixture
+def make_failure() -> Callable[..., web.Response]:
+    return failed
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    fake = FakeServer()
+    async with TestServer(fake.application(), host="127.0.0.1") as running:
+        fake.url = str(running.make_url("")).rstrip("/")
+        yield fake
+
+
+@pytest.fixture
+async def client(server: FakeServer) -> AsyncIterator[ServerClient]:
+    async with ServerClient(server.url, timeout_s=5) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_records() -> Callable[..., list[NetworkSessionRecord]]:
+    """So many records, different for each seed."""
+
+    def make(count: int, seed: int = 1) -> list[NetworkSessionRecord]:
+        rng = random.Random(seed)
+        return [
+            NetworkSessionRecord(
+                document=sample_session(rng, aid=AID, round_id=int(NOW_S) // 60 * 60),
+                context=0,
+                visited_site="site",
+            )
+            for _ in range(count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def spool(tmp_path: Path, clock: FakeClock) -> object:
+    opened = Spool(tmp_path, clock, max_bytes=8 << 20, max_age_s=86_400)
+    yield opened
+    opened.close()
