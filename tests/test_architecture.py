@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "storage": {"errors", "clock", "model"},
     "accounts": {"errors", "clock", "model"},
     "agent": {"errors", "clock", "config", "model", "hopsight"},
-    "simulation": {"errors", "clock", "model", "agent"},
+    "simulation": {"errors", "clock", "model", "agent", "hopsight"},
     "server": {"errors", "clock", "config", "model", "storage", "accounts", "hopsight"},
     "testing": {"errors", "clock", "config", "model", "agent", "server", "storage", "accounts"},
 }

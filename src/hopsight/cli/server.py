@@ -20,39 +20,41 @@ from hopsight.cli.serving import (
 )
 
 
+CertificateOption = Annotated[
+    Path | None, typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False)
+]
+KeyOption = Annotated[
+    Path | None, typer.Option(envvar="HOPSIGHT_TLS_KEY", help="Its private key, PEM.", show_default=False)
+]
+StoreOption = Annotated[
+    str,
+    typer.Option(envvar="HOPSIGHT_STORE", metavar="URL", help="sqlite (in --data), sqlite:PATH, or memory:"),
+]
+AccountsOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOPSIGHT_ACCOUNTS",
+        metavar="URL",
+        help="SQLAlchemy URL of the accounts database. Default: accounts.db in --data.",
+        show_default=False,
+    ),
+]
+RateLimitOption = Annotated[
+    int,
+    typer.Option(envvar="HOPSIGHT_RATE_LIMIT", min=1, help="Requests a minute for each organization."),
+]
+
+
 def server(
     data: DataOption = None,
     listen: ListenOption = LISTEN,
     public_url: PublicUrlOption = None,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(envvar="HOPSIGHT_TLS_KEY", help="Its private key, PEM.", show_default=False)
-    ] = None,
+    tls_cert: CertificateOption = None,
+    tls_key: KeyOption = None,
     tls_self_signed: SelfSignedOption = False,
-    store: Annotated[
-        str,
-        typer.Option(
-            envvar="HOPSIGHT_STORE",
-            metavar="URL",
-            help="sqlite (in --data), sqlite:PATH or memory: (lost at exit)",
-        ),
-    ] = "sqlite",
-    accounts: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HOPSIGHT_ACCOUNTS",
-            metavar="URL",
-            help="SQLAlchemy URL of the accounts database. Default: accounts.db in --data.",
-            show_default=False,
-        ),
-    ] = None,
-    rate_limit: Annotated[
-        int,
-        typer.Option(envvar="HOPSIGHT_RATE_LIMIT", min=1, help="Requests a minute for each organization."),
-    ] = 240,
+    store: StoreOption = "sqlite",
+    accounts: AccountsOption = None,
+    rate_limit: RateLimitOption = 240,
     keep: KeepOption = KEEP,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
