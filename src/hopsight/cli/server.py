@@ -19,7 +19,6 @@ from hopsight.cli.serving import (
     server_config,
 )
 
-
 CertificateOption = Annotated[
     Path | None, typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False)
 ]
