@@ -27,6 +27,12 @@ types: $(VENV)/.lint $(VENV)/.test ## Check the types
 
 check: lint types test ## All that CI checks
 
+bench: $(VENV)/.bench ## Measure, with the peers beside us (needs nginx-light, wrk and taskset)
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.test ## Write the reference pages from the code
+	$(BIN)/python docs/generate.py
+
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -42,6 +48,11 @@ $(VENV)/.server: $(MANIFEST) | $(BIN)/python
 $(VENV)/.test: $(MANIFEST) | $(BIN)/python
 	@echo "Installing what the tests need ..."
 	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(MANIFEST) | $(BIN)/python
+	@echo "Installing what the benchmarks need ..."
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 $(VENV)/.lint: $(MANIFEST) | $(BIN)/python

@@ -1,9 +1,9 @@
 """Durable ingest over HTTP: ours, and an ordinary server given the same records.
 
-Both servers on one core, the client on the other, in turn: batches of 500 records, 8 uploads in flight, every
-acknowledged record synced to disk. Ours is loaded as agents load it (zstd), and once more with the plain JSON
-that the ordinary server takes. The ordinary one inserts through the ORM's unit of work; what it does with one
-bulk statement instead is shown beside it, without a target.
+Both servers on one core, the client on the other, in turn: batches of 500 records, 32 uploads in flight,
+every acknowledged record synced to disk. Ours is loaded as agents load it (zstd), and once more with the
+plain JSON that the ordinary server takes. The ordinary one inserts through the ORM's unit of work; what it
+does with one bulk statement instead is shown beside it, without a target.
 """
 
 import argparse
@@ -25,6 +25,8 @@ ORDINARY_A_SECOND = 5
 """Batches that keep a server busy for about a second."""
 RATE_TARGET = 20_000.0
 ORDINARY_TARGET = 8.0
+CONNECTIONS = 32
+"""A fleet is many agents; and so uploads come many at a time, to both servers."""
 
 _Side = tuple[str, int, Callable[[Sequence[AgentBatch]], list[Upload]]]
 """Where to send, how many batches a round, how they are encoded."""
@@ -70,7 +72,7 @@ def _interleave(sides: dict[str, _Side], source: Iterator[AgentBatch], rounds: i
     for number in range(rounds):
         for name, (url, count, encode) in sides.items():
             uploads = encode(list(islice(source, count)))
-            seconds = send_all(url, uploads)
+            seconds = send_all(url, uploads, CONNECTIONS)
             rates[name].append(sum(upload.records for upload in uploads) / seconds)
         progress(f"round {number + 1}: " + ", ".join(f"{name} {rs[-1]:,.0f}/s" for name, rs in rates.items()))
     return {name: Series(name=name, unit="sessions/s", values=values) for name, values in rates.items()}
@@ -83,7 +85,7 @@ def _result(rates: dict[str, Series]) -> Result:
     plain_over_ordinary = ratio(plain, rates["ordinary"])
     over_bulk = ratio(compressed, rates["ordinary, bulk"])
     return Result(
-        bench="durable ingest over HTTP, batches of 500, 8 in flight",
+        bench="durable ingest over HTTP, batches of 500, 32 in flight",
         series=[*rates.values(), over_ordinary, plain_over_ordinary, over_bulk],
         targets=[
             Target(

@@ -110,11 +110,6 @@ def compress(body: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
 
 
-def encode_for_ordinary(batch: UploadBatch) -> bytes:
-    """The same documents as the ordinary server takes them."""
-    return msgspec.json.encode({"networkSessions": [record.document for record in batch.network_sessions]})
-
-
 def _pool(rng: random.Random, target: int) -> list[NetworkSession]:
     return [sample_session(rng, target=_address(target)) for _ in range(POOL_SESSIONS)]
 

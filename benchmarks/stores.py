@@ -8,7 +8,6 @@ from benchmarks.make_sessions import (
     Fleet,
     compress,
     encode,
-    encode_for_ordinary,
     fleet_of,
 )
 from benchmarks.servers import TOKEN, Account, Server
@@ -54,9 +53,7 @@ def plain_uploads(enrolled: Enrolled, made: Sequence[AgentBatch]) -> list[Upload
 def ordinary_uploads(made: Sequence[AgentBatch]) -> list[Upload]:
     """The same records as the ordinary server takes them."""
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
-    return [
-        Upload(headers, encode_for_ordinary(item.batch), len(item.batch.network_sessions)) for item in made
-    ]
+    return [Upload(headers, encode(item.batch), len(item.batch.network_sessions)) for item in made]
 
 
 def _upload(enrolled: Enrolled, item: AgentBatch, body: bytes, encoding: dict[str, str]) -> Upload:

@@ -39,11 +39,11 @@ def test_migrations_are_numbered_without_gaps() -> None:
 
 
 def test_the_file_is_set_up_as_measured(path: Path) -> None:
-    """Commits reach the disk (FULL), readers do not wait (WAL), pages have 8 KiB."""
+    """Commits reach the disk (FULL), readers do not wait (WAL), pages have 16 KiB."""
     connection = open_writer(path)
     settings = {name: connection.pragma(name) for name in ("journal_mode", "synchronous", "page_size")}
     connection.close()
-    assert settings == {"journal_mode": "wal", "synchronous": 2, "page_size": 8192}
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "page_size": 16384}
 
 
 def test_an_older_file_gets_the_steps_it_lacks(path: Path) -> None:

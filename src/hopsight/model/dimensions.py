@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class Dimensions(Struct, frozen=True, kw_only=True):
+class Dimensions(Struct, frozen=True, kw_only=True, gc=False):
     """The values that filters compare, in the spelling in which they are stored; None: not known."""
 
     agent_id: str

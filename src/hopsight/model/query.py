@@ -55,7 +55,7 @@ class PageOf(Struct, frozen=True):
     next: Cursor | None
 
 
-class Record(Struct, frozen=True, kw_only=True):
+class Record(Struct, frozen=True, kw_only=True, gc=False):
     """What a store keeps of one record.
 
     Args:

@@ -11,7 +11,7 @@ ByteCount = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-class FractionSummary(Struct, rename="camel", frozen=True, kw_only=True):
+class FractionSummary(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
     """Six numbers over samples that are fractions, 0..1."""
 
     min: Fraction
@@ -22,7 +22,7 @@ class FractionSummary(Struct, rename="camel", frozen=True, kw_only=True):
     count: Count
 
 
-class BytesSummary(Struct, rename="camel", frozen=True, kw_only=True):
+class BytesSummary(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
     """Six numbers over samples that are bytes."""
 
     min: ByteCount
@@ -33,7 +33,7 @@ class BytesSummary(Struct, rename="camel", frozen=True, kw_only=True):
     count: Count
 
 
-class SystemMetrics(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class SystemMetrics(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The machine during one measurement window; what was not measured is absent."""
 
     start_time_ms: Annotated[int, Meta(ge=0, le=253_402_300_799_999)]

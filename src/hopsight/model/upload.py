@@ -58,7 +58,7 @@ class EnrolmentAnswer(Struct, rename="camel", frozen=True, kw_only=True):
     aid: int
 
 
-class MeasurementContext(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class MeasurementContext(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What several records of a batch have in common: machine and network at the time of measuring."""
 
     platform: Text | None = None
@@ -72,7 +72,7 @@ class MeasurementContext(Struct, rename="camel", frozen=True, kw_only=True, omit
     bssid: Text | None = None
 
 
-class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One network session on its way to the server.
 
     Args:

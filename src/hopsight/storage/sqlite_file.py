@@ -116,7 +116,7 @@ def _set_up_writer(connection: apsw.Connection) -> None:
     connection.transaction_mode = "IMMEDIATE"
     _set(
         connection,
-        "page_size = 8192",
+        "page_size = 16384",
         "journal_mode = WAL",
         "synchronous = FULL",
         f"cache_size = -{WRITER_CACHE_KIB}",
