@@ -36,7 +36,13 @@ LAST_UPLOAD_S: Final = 1.0
 _log = structlog.get_logger()
 
 
-def create_agent(config: AgentConfig, network: Network, clock: Clock, rng: random.Random) -> "Agent":
+def create_agent(
+    config: AgentConfig,
+    network: Network,
+    clock: Clock,
+    rng: random.Random,
+    options: ProbeOptions = OPTIONS,
+) -> "Agent":
     """Claim the data directory, and find or make the identity.
 
     Raises:
@@ -46,7 +52,7 @@ def create_agent(config: AgentConfig, network: Network, clock: Clock, rng: rando
     """
     directory = AgentDirectory.hold(config.data)
     try:
-        return Agent(config, directory, network, clock, rng)
+        return Agent(config, directory, network, clock, rng, options)
     except BaseException:
         directory.close()
         raise
@@ -62,8 +68,10 @@ class Agent:
         network: Network,
         clock: Clock,
         rng: random.Random,
+        options: ProbeOptions,
     ) -> None:
         self._config = config
+        self._options = options
         self._directory = directory
         self._network = network
         self._clock = clock
@@ -184,7 +192,7 @@ class Agent:
             return await asyncio.to_thread(surroundings.targets, configuration.current)
 
         async def measure(target: Target) -> Measurement:
-            return await measurer.measure(target, OPTIONS)
+            return await measurer.measure(target, self._options)
 
         async def keep(measurements: Sequence[Measurement]) -> None:
             records = records_of(measurements, self._identity, self._rng)

@@ -1,0 +1,138 @@
+"""The agent put together, measuring loopback and talking to a server over real HTTP."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from hopsight.agent.main import Agent, create_agent
+from hopsight.agent.results import ProbeOptions
+from hopsight.agent.spool import Spool
+from hopsight.agent.system_network import SystemNetwork
+from hopsight.clock import SystemClock
+from hopsight.config import AgentConfig
+from hopsight.errors import ConfigError, ConflictError, InvalidValueError, UploadError
+from hopsight.model.upload import AgentConfiguration
+
+pytestmark = pytest.mark.anyio
+
+QUICK = ProbeOptions(count=2, interval_s=0.05, timeout_s=0.2)
+Fail = Callable[..., web.Response]
+
+
+def agent_for(server: Any, data: Path, **settings: Any) -> Agent:
+    """An agent that measures loopback alone."""
+    clock = SystemClock()
+    given = {"connection_string": server.connection_string(), "targets": ("127.0.0.1",)} | settings
+    config = AgentConfig(data=data, **given)
+    return create_agent(config, SystemNetwork(clock), clock, random.Random(), QUICK)
+
+
+def waiting(data: Path) -> int:
+    """Records in the spool."""
+    spool = Spool(data / "agent", SystemClock(), max_bytes=256 << 20, max_age_s=86_400)
+    try:
+        return spool.counts().waiting
+    finally:
+        spool.close()
+
+
+async def test_one_round_is_measured_and_delivered(server: Any, tmp_path: Path) -> None:
+    """With the context of this machine; the second start needs no connection string."""
+    assert await agent_for(server, tmp_path, location="Lab", agent_name="probe").run_once()
+    assert await agent_for(server, tmp_path, connection_string=None).run_once()
+    assert len(server.stored) == 2
+    assert len(server.enrolled) == 1
+    assert [context.location for context in server.contexts] == ["Lab", None]
+    assert [info.agent_name for info in server.infos] == ["probe", None]
+    assert waiting(tmp_path) == 0
+
+
+async def test_what_was_not_delivered_waits_for_the_next_time(
+    server: Any, tmp_path: Path, make_failure: Fail
+) -> None:
+    """Without the server the kept configuration says what to measure."""
+    server.configuration = AgentConfiguration(targets=server.configuration.targets)
+    assert await agent_for(server, tmp_path, targets=()).run_once()
+    server.failures = [make_failure(503, "away"), make_failure(503, "away")]
+    assert not await agent_for(server, tmp_path, targets=()).run_once()
+    assert waiting(tmp_path) == 1
+    assert await agent_for(server, tmp_path, targets=()).run_once()
+    assert len(server.stored) == 3
+    assert set(server.seen.values()) == {1}
+
+
+async def test_nothing_is_measured_before_enrolment(server: Any, tmp_path: Path, make_failure: Fail) -> None:
+    """A record needs its agent's ID; the error says what the server said."""
+    server.failures = [make_failure(503, "away")]
+    with pytest.raises(UploadError, match="away"):
+        await agent_for(server, tmp_path).run_once()
+    assert server.stored == set()
+
+
+async def test_a_disabled_agent_measures_nothing(server: Any, tmp_path: Path) -> None:
+    """It only asks whether it still is."""
+    server.configuration = AgentConfiguration(enabled=False)
+    assert await agent_for(server, tmp_path).run_once()
+    assert server.stored == set()
+    assert server.etags != []
+
+
+async def test_the_first_round_is_delivered_at_once_and_stopping_is_quick(
+    server: Any, tmp_path: Path
+) -> None:
+    """A newcomer sees data within seconds."""
+    agent = agent_for(server, tmp_path)
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(10):
+        while not server.stored:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+    agent.stop()
+    async with asyncio.timeout(3):
+        await running
+    assert waiting(tmp_path) == 0
+
+
+async def test_stopping_does_not_wait_for_a_server_that_does_not_answer(server: Any, tmp_path: Path) -> None:
+    """Also in the midst of enrolling."""
+    agent = agent_for(server, tmp_path)
+    server.failures = [web.Response(status=503) for _ in range(100)]
+    running = asyncio.create_task(agent.run())
+    await asyncio.sleep(0.1)
+    agent.stop()
+    async with asyncio.timeout(3):
+        await running
+
+
+async def test_two_agents_do_not_share_a_directory(server: Any, tmp_path: Path) -> None:
+    """The second is told so, and the first goes on."""
+    first = agent_for(server, tmp_path)
+    with pytest.raises(ConflictError, match="already running"):
+        agent_for(server, tmp_path)
+    assert await first.run_once()
+
+
+async def test_another_account_group_means_a_new_agent_and_an_empty_spool(
+    server: Any, tmp_path: Path, make_failure: Fail
+) -> None:
+    """The old records could never be accepted."""
+    assert await agent_for(server, tmp_path).run_once()
+    server.failures = [make_failure(503, "away"), make_failure(503, "away")]
+    assert not await agent_for(server, tmp_path).run_once()
+    other = server.connection_string(key="k" * 40)
+    assert await agent_for(server, tmp_path, connection_string=other).run_once()
+    assert len(server.enrolled) == 2
+    assert len(server.stored) == 2
+
+
+async def test_a_failed_start_lets_go_of_the_directory(server: Any, tmp_path: Path) -> None:
+    """Each wrong setting is named, and the next start is not locked out."""
+    with pytest.raises(InvalidValueError, match="target"):
+        agent_for(server, tmp_path, targets=("no such target",))
+    with pytest.raises(ConfigError, match="spool-bytes"):
+        agent_for(server, tmp_path, spool_bytes=5)
+    assert await agent_for(server, tmp_path).run_once()

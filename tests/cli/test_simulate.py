@@ -1,0 +1,77 @@
+"""``hopsight simulate`` against a real server."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from hopsight.model.connection import ConnectionString, format_connection_string
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+END = "2026-03-04T14:00:00"
+
+
+def _simulated(served: Any, hopsight: Run, *more: str) -> "subprocess.CompletedProcess[str]":
+    return hopsight(
+        "simulate",
+        "--connection-string",
+        served.connection_string,
+        "--agents",
+        "12",
+        "--seed",
+        "5",
+        "--end",
+        END,
+        "--json",
+        *more,
+    )
+
+
+def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
+    """Run again it stores nothing; run longer, only what is new; the same agents all the while."""
+    first = _simulated(served, hopsight, "--hours", "2")
+    assert first.returncode == 0, first.stderr
+    summary = json.loads(first.stdout)
+    assert summary["simulated"] is True
+    assert summary["stored"] > 500
+    assert (summary["duplicates"], summary["refused"]) == (0, 0)
+    assert "SIMULATED" in first.stderr
+
+    again = json.loads(_simulated(served, hopsight, "--hours", "2").stdout)
+    assert (again["stored"], again["duplicates"]) == (0, summary["stored"])
+    longer = json.loads(_simulated(served, hopsight, "--hours", "3").stdout)
+    assert longer["stored"] > 0
+    assert longer["duplicates"] == summary["stored"]
+    assert _agent_names(served) == [f"SIMULATED-{index:05d}" for index in range(12)]
+
+
+def _agent_names(served: Any) -> list[str]:
+    bootstrap = json.loads((served.data / "bootstrap.json").read_text())
+    answer = httpx.get(f"{served.url}/v6/endpoint-agents.json", auth=(bootstrap["email"], bootstrap["token"]))
+    return sorted(agent["agentName"] for agent in answer.json()["endpointAgents"])
+
+
+def test_a_wrong_key_is_one_line_and_status_1(served: Any, hopsight: Run) -> None:
+    """At once: a person is watching."""
+    wrong = format_connection_string(ConnectionString(url="http://127.0.0.1:9", key="x" * 43))
+    done = hopsight("simulate", "--url", served.url, "--connection-string", wrong, "--agents", "2")
+    assert done.returncode == 1
+    assert "401" in done.stderr.splitlines()[-1]
+    assert "x" * 43 not in done.stderr
+
+
+def test_wrong_values_are_named(hopsight: Run) -> None:
+    """Status 2, with what is accepted."""
+    good = format_connection_string(ConnectionString(url="http://127.0.0.1:9", key="x" * 43))
+    for arguments, named in (
+        (("--connection-string", "nonsense"), "connection string"),
+        (("--connection-string", good, "--end", "yesterday"), "yesterday"),
+        (("--connection-string", good, "--url", "ftp://h"), "ftp://h"),
+        (("--connection-string", good, "--agents", "0"), "--agents"),
+        ((), "--connection-string"),
+    ):
+        done = hopsight("simulate", *arguments)
+        assert done.returncode == 2, done.stderr
+        assert named in done.stderr
