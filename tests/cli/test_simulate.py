@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +11,8 @@ import httpx
 from hopsight.model.connection import ConnectionString, format_connection_string
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-END = "2026-03-04T14:00:00"
+# Young enough to be kept, and the same for all runs of the test.
+END = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _simulated(served: Any, hopsight: Run, *more: str) -> "subprocess.CompletedProcess[str]":
@@ -31,7 +33,7 @@ def _simulated(served: Any, hopsight: Run, *more: str) -> "subprocess.CompletedP
 
 def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
     """Run again it stores nothing; run longer, only what is new; the same agents all the while."""
-    first = _simulated(served, hopsight, "--hours", "2")
+    first = _simulated(served, hopsight, "--hours", "24")
     assert first.returncode == 0, first.stderr
     summary = json.loads(first.stdout)
     assert summary["simulated"] is True
@@ -39,9 +41,9 @@ def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
     assert (summary["duplicates"], summary["refused"]) == (0, 0)
     assert "SIMULATED" in first.stderr
 
-    again = json.loads(_simulated(served, hopsight, "--hours", "2").stdout)
+    again = json.loads(_simulated(served, hopsight, "--hours", "24").stdout)
     assert (again["stored"], again["duplicates"]) == (0, summary["stored"])
-    longer = json.loads(_simulated(served, hopsight, "--hours", "3").stdout)
+    longer = json.loads(_simulated(served, hopsight, "--hours", "48").stdout)
     assert longer["stored"] > 0
     assert longer["duplicates"] == summary["stored"]
     assert _agent_names(served) == [f"SIMULATED-{index:05d}" for index in range(12)]
@@ -51,6 +53,16 @@ def _agent_names(served: Any) -> list[str]:
     bootstrap = json.loads((served.data / "bootstrap.json").read_text())
     answer = httpx.get(f"{served.url}/v6/endpoint-agents.json", auth=(bootstrap["email"], bootstrap["token"]))
     return sorted(agent["agentName"] for agent in answer.json()["endpointAgents"])
+
+
+def test_refused_records_fail_it_with_the_reason(served: Any, hopsight: Run) -> None:
+    """A history older than what the server keeps is of no use."""
+    done = hopsight(
+        *("simulate", "--connection-string", served.connection_string),
+        *("--agents", "2", "--hours", "24", "--end", "2020-03-04T14:00:00"),
+    )
+    assert done.returncode == 1
+    assert "the server refused records: " in done.stderr.splitlines()[-1]
 
 
 def test_a_wrong_key_is_one_line_and_status_1(served: Any, hopsight: Run) -> None:

@@ -48,6 +48,7 @@ def simulate(
     import msgspec
 
     from hopsight.clock import SystemClock
+    from hopsight.errors import UploadError
     from hopsight.model.connection import ConnectionString, parse_connection_string
     from hopsight.simulation.run import Plan
     from hopsight.simulation.run import simulate as run
@@ -72,7 +73,7 @@ def simulate(
     if json:
         typer.echo(_summary(progress))
     if progress.refused:
-        raise typer.Exit(1)
+        raise UploadError(f"the server refused records: {progress.reason}", permanent=True)
 
 
 def _checked(url: str, connection_type: type, connection: object) -> str:

@@ -42,7 +42,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, kw_only=True):
-    """How far it has come."""
+    """How far it has come; ``reason`` is why the first of the refused records was."""
 
     agents_total: int
     agents_done: int = 0
@@ -50,6 +50,7 @@ class Progress(Struct, kw_only=True):
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
+    reason: str | None = None
     elapsed_s: float = 0.0
 
     @property
@@ -176,4 +177,6 @@ def _add(progress: Progress, answer: UploadAnswer) -> None:
     progress.stored += answer.stored
     progress.duplicates += answer.duplicates
     progress.refused += len(answer.refused)
+    if answer.refused and progress.reason is None:
+        progress.reason = answer.refused[0].reason
     progress.sent += answer.stored + answer.duplicates + len(answer.refused)
