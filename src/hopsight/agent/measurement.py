@@ -3,7 +3,7 @@
 import asyncio
 import random
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final, Literal, cast
+from typing import Final
 
 from msgspec import Struct, structs
 
@@ -143,7 +143,7 @@ class Measurer:
         target = found.target
         port = target.port or DEFAULT_TCP_PORT
         site = Site(address=address, port=port, port_guessed=target.port is None)
-        protocol = options.protocol or cast('Literal["auto", "icmp", "tcp"]', target.protocol)
+        protocol = options.protocol or target.protocol
         route = self._network.route_to(address) if options.gateway else None
         gateway = route.gateway if route is not None else None
         async with asyncio.TaskGroup() as tasks:

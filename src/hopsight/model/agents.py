@@ -1,13 +1,13 @@
 """Agents as they introduce themselves, and as the server knows them (API.md section 3.7)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from hopsight.model.sessions import AgentId
 
 # No control characters anywhere: they have no place in names, and XML 1.0 cannot carry them.
-PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]*$"
+PRINTABLE = r"^[^\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]*$(?!\n)"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
 Text = Annotated[str, Meta(max_length=255, pattern=PRINTABLE)]
 
@@ -45,9 +45,9 @@ class Target(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tr
         protocol: ``auto`` (ICMP, TCP beside it when ICMP is silent), ``icmp`` or ``tcp``.
     """
 
-    host: Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z_.:%-]+$")]
+    host: Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z_.:%-]+$(?!\n)")]
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
-    protocol: Annotated[str, Meta(pattern="^(auto|icmp|tcp)$")] = "auto"
+    protocol: Literal["auto", "icmp", "tcp"] = "auto"
 
 
 class Agent(Struct, frozen=True, kw_only=True):

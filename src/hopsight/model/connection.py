@@ -16,9 +16,9 @@ class ConnectionString(Struct, rename="camel", frozen=True, kw_only=True, omit_d
     Written as the URL-safe base64 of JSON.
     """
 
-    url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$", max_length=2048)]
+    url: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+[^\s?#]*$(?!\n)", max_length=2048)]
     key: Annotated[str, Meta(min_length=16, max_length=128)]
-    fingerprint: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    fingerprint: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
 
 
 def format_connection_string(connection: ConnectionString) -> str:

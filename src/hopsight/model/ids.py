@@ -17,8 +17,9 @@ _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SUFFIX_CHARS: Final = 8
 _SESSION_ID: Final = re.compile(r"([0-9]{5,18}):([0-9]{1,11}):([0-9A-Za-z]{8})", re.ASCII)
 
-UUID_PATTERN: Final = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-SESSION_ID_PATTERN: Final = "^[0-9]{5,18}:[0-9]{1,11}:[0-9A-Za-z]{8}$"
+# `$` alone would let a line feed follow: Python's `re` ends a line there.
+UUID_PATTERN: Final = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$(?!\n)"
+SESSION_ID_PATTERN: Final = r"^[0-9]{5,18}:[0-9]{1,11}:[0-9A-Za-z]{8}$(?!\n)"
 
 
 class SessionId(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-DATE_PATTERN: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+DATE_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$(?!\n)"
 
 _WRITTEN: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[T +](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z?",

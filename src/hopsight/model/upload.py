@@ -18,7 +18,7 @@ agent ID and agent secret. Bodies may be compressed (``Content-Encoding: zstd`` 
 Evolution: a new field has a default, a type never changes, unknown fields are skipped.
 """
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
@@ -36,7 +36,11 @@ MAX_BODY_BYTES: Final = 4 << 20
 MAX_DECODED_BYTES: Final = 32 << 20
 """The same, after decompression."""
 
-Secret = Annotated[str, Meta(min_length=32, max_length=128, pattern="^[0-9A-Za-z_-]+$")]
+Secret = Annotated[str, Meta(min_length=32, max_length=128, pattern=r"^[0-9A-Za-z_-]+$(?!\n)")]
+
+
+# Not run here, like the patterns of the document's texts: the server looks at each distinct site once.
+VisitedSite = Annotated[str, Meta(min_length=1, max_length=253, extra_json_schema={"pattern": PRINTABLE})]
 
 
 class Enrolment(Struct, rename="camel", frozen=True, kw_only=True):
@@ -84,8 +88,8 @@ class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, om
 
     document: NetworkSession
     context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
-    visited_site: Annotated[str, Meta(min_length=1, max_length=253, pattern=PRINTABLE)] | None = None
-    trigger: Annotated[str, Meta(pattern="^(auto|user)$")] = "auto"
+    visited_site: VisitedSite | None = None
+    trigger: Literal["auto", "user"] = "auto"
 
 
 class UploadBatch(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):

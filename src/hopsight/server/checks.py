@@ -4,17 +4,18 @@ Each check answers once for each distinct value: a fleet sends the same few site
 """
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct, structs
 from publicsuffixlist import PublicSuffixList
 
-from hopsight.model.agents import Name
+from hopsight.model.agents import PRINTABLE, Name
 from hopsight.model.dimensions import FILTERS, Dimensions
 from hopsight.model.ids import SESSION_ROUND_S, round_of
 from hopsight.model.sessions import NetworkSession
-from hopsight.model.times import parse_utc
+from hopsight.model.times import format_utc, parse_utc
 from hopsight.model.upload import MeasurementContext
 
 AHEAD_S: Final = 600
@@ -22,6 +23,7 @@ AHEAD_S: Final = 600
 
 _SUFFIX_CHARS: Final = 8
 _CACHED: Final = 16_384
+_PRINTABLE: Final = re.compile(PRINTABLE)
 
 
 class Sender(Struct, frozen=True, kw_only=True):
@@ -54,28 +56,44 @@ def fault_of(session: NetworkSession, sender: Sender) -> str | None:
     """Why a network session cannot be taken; None: it can."""
     if session.agent_id != sender.agent_id:
         return "agentId: not the agent that sent it"
-    prefix = f"{sender.aid:05d}:{session.round_id}:"
+    prefix = id_prefix(sender.aid, session.round_id)
     record_id = session.user_session_id
-    if len(record_id) != len(prefix) + _SUFFIX_CHARS or not record_id.startswith(prefix):
-        return f"userSessionId: does not begin with {prefix} (account group and roundId)"
+    suffix = record_id[len(prefix) :]
+    if not record_id.startswith(prefix) or len(suffix) != _SUFFIX_CHARS or not _is_base62(suffix):
+        return (
+            f"userSessionId: not {prefix} (account group and roundId) and {_SUFFIX_CHARS} base-62 characters"
+        )
     if not sender.oldest_round <= session.round_id <= sender.newest_round:
         return f"roundId: over {AHEAD_S} s in the future, or older than records are kept here"
     if not is_date(session.date):
-        return "date: no such date"
+        return "date: not a date that exists, as YYYY-mm-dd HH:MM:SS"
     if canonical_address(session.destination.target) is None:
         return "destination.target: not an IP address"
     return None
 
 
 @lru_cache(maxsize=_CACHED)
+def id_prefix(aid: int, round_id: int) -> str:
+    """What the IDs of an account group's sessions in one round begin with."""
+    return f"{aid:05d}:{round_id}:"
+
+
+def _is_base62(text: str) -> bool:
+    return text.isascii() and text.isalnum()
+
+
+@lru_cache(maxsize=_CACHED)
 def is_date(text: str) -> bool:
-    """Whether ``YYYY-mm-dd HH:MM:SS`` is a date that exists."""
-    return parse_utc(text) is not None
+    """Whether a text is ``YYYY-mm-dd HH:MM:SS``, exactly, and a date that exists."""
+    time_s = parse_utc(text)
+    return time_s is not None and format_utc(time_s) == text
 
 
 @lru_cache(maxsize=_CACHED)
 def canonical_address(text: str) -> str | None:
-    """An IP address in its one spelling; None: it is none."""
+    """An IP address in its one spelling; None: it is none (nor is one with a zone: it means nothing here)."""
+    if "%" in text:
+        return None
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
@@ -83,9 +101,9 @@ def canonical_address(text: str) -> str | None:
 
 
 @lru_cache(maxsize=_CACHED)
-def canonical_site(site: str) -> str:
-    """A host name in its one spelling."""
-    return site.rstrip(".").lower()
+def canonical_site(site: str) -> str | None:
+    """A host name in its one spelling; None: there are characters in it that no name has."""
+    return site.rstrip(".").lower() if _PRINTABLE.match(site) else None
 
 
 @lru_cache(maxsize=_CACHED)
@@ -126,9 +144,11 @@ def _stored(key: str, value: str | None) -> str | None:
     return FILTERS[key].normalize(value) if value else None
 
 
-def full_dimensions(shared: Dimensions, site: str | None, address: str, trigger: str) -> Dimensions:
-    """The dimensions of one record."""
+def full_dimensions(shared: Dimensions, site: str | None, address: str, trigger: str) -> Dimensions | str:
+    """The dimensions of one record; a text: why it cannot be taken."""
     visited = canonical_site(site) if site else None
+    if site and visited is None:
+        return "visitedSite: control characters"
     return structs.replace(
         shared,
         destination_ip=address,

@@ -113,7 +113,10 @@ def _record(
         if isinstance(context, str):
             return context
         address = canonical_address(destination.target) or destination.target
-        dimensions = known[key] = full_dimensions(context, given.visited_site, address, given.trigger)
+        made = full_dimensions(context, given.visited_site, address, given.trigger)
+        if isinstance(made, str):
+            return made
+        dimensions = known[key] = made
     return Record(
         aid=sender.aid,
         round_id=session.round_id,
