@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Final
 
 import structlog
@@ -50,12 +50,12 @@ def create_agent(
         ConflictError: another agent works in this directory.
         HopsightError: the directory cannot be used.
     """
-    directory = AgentDirectory.hold(config.data)
-    try:
-        return Agent(config, directory, network, clock, rng, options)
-    except BaseException:
-        directory.close()
-        raise
+    with ExitStack() as opened:
+        directory = opened.enter_context(AgentDirectory.hold(config.data))
+        made = Agent(config, directory, network, clock, rng, options)
+        # It is the agent's now, which closes it when it ends.
+        opened.pop_all()
+    return made
 
 
 class Agent:

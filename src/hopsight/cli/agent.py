@@ -19,55 +19,61 @@ _INTERRUPTED: Final = 130
 _STDIN: Final = 0
 
 
+ConnectionStringOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOPSIGHT_CONNECTION_STRING",
+        help="Server and account group to report to, as `hopsight admin connection-string create` prints "
+        "it. Needed for the first start only; another one later enrols this machine anew.",
+        show_default=False,
+    ),
+]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="HOPSIGHT_TARGET",
+        metavar="HOST[:PORT]",
+        help="Measure this besides what the server asks for; repeatable. When nobody names a target: the "
+        "default gateway, the DNS servers and the Hopsight server.",
+        show_default=False,
+    ),
+]
+OnceOption = Annotated[
+    bool, typer.Option("--once", help="One round, upload, exit; status 1 when it was not delivered.")
+]
+LocationOption = Annotated[
+    str | None,
+    typer.Option(envvar="HOPSIGHT_LOCATION", help="Name of the place of this machine.", show_default=False),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOPSIGHT_NAME",
+        help="What the API calls this agent. Default: the computer's name.",
+        show_default=False,
+    ),
+]
+SpoolBytesOption = Annotated[
+    int,
+    typer.Option(envvar="HOPSIGHT_SPOOL_BYTES", min=2 << 20, help="Most that waiting records take on disk."),
+]
+SpoolDaysOption = Annotated[
+    int,
+    typer.Option(envvar="HOPSIGHT_SPOOL_DAYS", min=1, max=3_650, help="Days that records wait at most."),
+]
+StopWithStdinOption = Annotated[bool, typer.Option("--stop-with-stdin", hidden=True)]
+
+
 def agent(
-    connection_string: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HOPSIGHT_CONNECTION_STRING",
-            help="Server and account group to report to, as `hopsight admin connection-string create` prints "
-            "it. Needed for the first start only; another one later enrols this machine anew.",
-            show_default=False,
-        ),
-    ] = None,
+    connection_string: ConnectionStringOption = None,
     data: DataOption = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="HOPSIGHT_TARGET",
-            metavar="HOST[:PORT]",
-            help="Measure this besides what the server asks for; repeatable. When nobody names a target: the "
-            "default gateway, the DNS servers and the Hopsight server.",
-            show_default=False,
-        ),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="One round, upload, exit; status 1 when it was not delivered.")
-    ] = False,
-    location: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HOPSIGHT_LOCATION", help="Name of the place of this machine.", show_default=False
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            envvar="HOPSIGHT_NAME",
-            help="What the API calls this agent. Default: the computer's name.",
-            show_default=False,
-        ),
-    ] = None,
-    spool_bytes: Annotated[
-        int,
-        typer.Option(
-            envvar="HOPSIGHT_SPOOL_BYTES", min=2 << 20, help="Most that waiting records take on disk."
-        ),
-    ] = SPOOL_BYTES,
-    spool_days: Annotated[
-        int,
-        typer.Option(envvar="HOPSIGHT_SPOOL_DAYS", min=1, max=3_650, help="Days that records wait at most."),
-    ] = SPOOL_DAYS,
-    stop_with_stdin: Annotated[bool, typer.Option("--stop-with-stdin", hidden=True)] = False,
+    target: TargetOption = None,
+    once: OnceOption = False,
+    location: LocationOption = None,
+    name: NameOption = None,
+    spool_bytes: SpoolBytesOption = SPOOL_BYTES,
+    spool_days: SpoolDaysOption = SPOOL_DAYS,
+    stop_with_stdin: StopWithStdinOption = False,
 ) -> None:
     """Measure this machine's network once a minute, and report it to the server.
 
