@@ -22,7 +22,6 @@ from hopsight.errors import ConfigError, StoreUnavailableError
 from hopsight.server.app import create_app
 from hopsight.server.patience import PatientProtocol
 from hopsight.server.retention import keep_young
-from hopsight.server.tls import fingerprint_of, self_signed
 from hopsight.storage import open_store
 from hopsight.storage.store import Store
 
@@ -77,10 +76,10 @@ async def serve(
     with listener:
         url = _url(config, listener)
         async with _opened(config, clock) as (accounts, store):
-            certificate = self_signed(config.data, clock) if config.tls_self_signed else None
+            certificate, fingerprint = _own_certificate(config, clock)
             running = Running(
                 url=url,
-                fingerprint=fingerprint_of(certificate[0]) if certificate else None,
+                fingerprint=fingerprint,
                 bootstrap=_first_account(accounts, config, url, required=first_account),
                 store=store,
             )
@@ -91,6 +90,16 @@ async def serve(
                 keep_young(store, metrics, clock, config.keep_s), _flush_sightings(accounts, clock)
             ):
                 await server.serve([listener])
+
+
+def _own_certificate(config: ServerConfig, clock: Clock) -> tuple[tuple[Path, Path] | None, str | None]:
+    if not config.tls_self_signed:
+        return None, None
+    # Late, for those who need it: the library behind it takes 8 MB of every server's memory.
+    from hopsight.server.tls import fingerprint_of, self_signed  # noqa: PLC0415
+
+    certificate = self_signed(config.data, clock)
+    return certificate, fingerprint_of(certificate[0])
 
 
 class _Server(uvicorn.Server):
