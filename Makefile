@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n auto
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MANIFEST := pyproject.toml constraints.txt
 
