@@ -206,11 +206,11 @@ while True:
 
 
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Over 12 kills: what was appended is in the spool or was being sent, once."""
+    """Over 20 kills: what was appended is in the spool or was being sent, once."""
     rng = random.Random(7)
     appended: list[str] = []
     sent: set[str] = set()
-    for seed in range(12):
+    for seed in range(20):
         lines = _run_and_kill(tmp_path, seed, after_lines=rng.randrange(1, 60))
         appended += [line for line in lines if not line.startswith("sending")]
         sent |= {name for line in lines if line.startswith("sending") for name in line.split()[1:]}
@@ -220,7 +220,7 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert len(waiting) == len(set(waiting))
     assert set(appended) <= set(waiting) | sent
     # At most what was in flight at each kill may be there without having been told.
-    assert len(set(waiting) - set(appended)) <= 12
+    assert len(set(waiting) - set(appended)) <= 20
 
 
 def _run_and_kill(directory: Path, seed: int, after_lines: int) -> list[str]:
