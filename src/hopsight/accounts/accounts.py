@@ -1,7 +1,7 @@
 """The door to accounts: who there is, who may see what, and which agents belong where."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -256,6 +256,11 @@ class Accounts:
         with self._database.read() as connection:
             found = agents.find(connection, aid, agent_id)
         return None if found is None else self._sightings.applied_to(found)
+
+    def agent_names(self, aid: int, agent_ids: Collection[str]) -> dict[str, str]:
+        """Names of these agents (at most a page of them) by ID, of deleted ones too; not of unknown ones."""
+        with self._database.read() as connection:
+            return agents.names(connection, aid, agent_ids)
 
     def set_agent_enabled(self, aid: int, agent_id: str, *, enabled: bool) -> None:
         """Let an agent measure, or not.

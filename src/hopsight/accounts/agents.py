@@ -2,6 +2,7 @@
 
 import hmac
 import uuid
+from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -107,6 +108,14 @@ def find(connection: Connection, aid: int, agent_id: str) -> Agent | None:
     query = select(_table).where(_table.c.aid == aid, _table.c.agent_id == agent_id)
     row = connection.execute(query).first()
     return None if row is None else _agent(row)
+
+
+def names(connection: Connection, aid: int, agent_ids: Collection[str]) -> dict[str, str]:
+    """Names of agents by ID, of deleted ones too; those that there are not are left out."""
+    query = select(_table.c.agent_id, _table.c.agent_name).where(
+        _table.c.aid == aid, _table.c.agent_id.in_(agent_ids)
+    )
+    return {row.agent_id: row.agent_name for row in connection.execute(query)}
 
 
 def change(connection: Connection, aid: int, agent_id: str, **values: bool) -> None:

@@ -1,5 +1,105 @@
 """Pages for people: what this is, the last round as a table, and the readable documentation."""
 
+from importlib.resources import files
 from typing import Any, Final
 
-HANDLERS: Final[list[Any]] = []
+from litestar import get
+from litestar.connection import Request
+from litestar.exceptions import HTTPException
+from litestar.types import Scope
+
+from hopsight.errors import AuthenticationError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.server.api.answers import Answer
+from hopsight.server.api.errors import describe_error
+from hopsight.server.api.links import origin
+from hopsight.server.api.parameters import Parameters
+from hopsight.server.api.visits import header
+from hopsight.server.auth import admit, choose_account_group
+from hopsight.server.services import Services
+from hopsight.server.web.last_round import read_last_round
+from hopsight.server.web.reference import describe_reference
+from hopsight.server.web.rendering import render
+
+STATIC: Final = {
+    "style.css": b"text/css;charset=UTF-8",
+    "icon.svg": b"image/svg+xml",
+}
+"""Every file that ``/static`` serves, and its type."""
+
+_FILES: Final = {name: files(__package__).joinpath("static", name).read_bytes() for name in STATIC}
+_REFUSALS: Final = (AuthenticationError, InvalidValueError, HTTPException)
+
+
+@get("/")
+async def read_start(request: Request[Any, Any, Any]) -> Answer:
+    """The last round for whoever signs in; for others, what this is."""
+    scope = request.scope
+    if not header(scope, b"authorization"):
+        services: Services = request.app.state.services
+        return render(scope, "about.html", origin=origin(scope, services.config.public_url))
+    try:
+        return await _last_round(request)
+    except _REFUSALS as error:
+        return _refusal(scope, error)
+
+
+@get("/sign-in")
+async def sign_in(request: Request[Any, Any, Any]) -> Answer:
+    """Have the browser ask for credentials; with good ones, go to the last round."""
+    try:
+        admit(request.scope, request.app.state.services)
+    except (AuthenticationError, HTTPException) as error:
+        return _refusal(request.scope, error)
+    return Answer(b"", b"text/plain", status=303, headers=((b"location", b"/"),))
+
+
+@get("/docs")
+async def read_docs(request: Request[Any, Any, Any]) -> Answer:
+    """The API's description for people; needs no credentials."""
+    services: Services = request.app.state.services
+    base = origin(request.scope, services.config.public_url)
+    return render(request.scope, "docs.html", reference=describe_reference(request.app.state.openapi, base))
+
+
+@get("/static/{name:str}")
+async def read_static(request: Request[Any, Any, Any]) -> Answer:
+    """One of the files that pages use."""
+    name = request.path_params["name"]
+    if name not in STATIC:
+        raise NotFoundError(f"There is no file {name!r}")
+    return Answer(_FILES[name], STATIC[name])
+
+
+async def _last_round(request: Request[Any, Any, Any]) -> Answer:
+    scope = request.scope
+    services: Services = request.app.state.services
+    principal = admit(scope, services)
+    aid = choose_account_group(principal, Parameters(scope["query_string"]).one("aid"))
+    groups = services.accounts.account_groups_of(principal)
+    group = next((group for group in groups if group.aid == aid), None)
+    if group is None:
+        # Deleted between the two questions above.
+        raise InvalidValueError("aid", aid, "the ID of an account group of yours")
+    return render(
+        scope,
+        "last_round.html",
+        email=principal.email,
+        origin=origin(scope, services.config.public_url),
+        groups=groups,
+        group=group,
+        round=await read_last_round(services, aid),
+        has_agents=bool(services.accounts.agents(aid, limit=1)),
+    )
+
+
+def _refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
+    described = describe_error(error)
+    if described is None:
+        raise error
+    page = render(scope, "refused.html", status=described.status, message=described.message)
+    return Answer(
+        page.body, page.content_type, status=described.status, headers=page.headers + described.headers
+    )
+
+
+HANDLERS: Final[list[Any]] = [read_start, sign_in, read_docs, read_static]

@@ -1,0 +1,44 @@
+"""Templates as pages: escaped throughout, and an unknown name is an error rather than a gap."""
+
+import re
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar.types import Scope
+from markupsafe import Markup, escape
+
+from hopsight import __version__
+from hopsight.server.api.answers import Answer, compressed
+from hopsight.server.api.visits import header
+
+HTML: Final = b"text/html;charset=UTF-8"
+
+_CODE: Final = re.compile(r"(`{1,2})([^`]+)\1")
+
+
+def prose(text: str) -> Markup:
+    """Escape a text of ours, and set what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\2</code>", str(escape(text))))  # noqa: S704 - escaped one call before
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("hopsight.server.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["prose"] = prose
+    environment.globals["version"] = __version__
+    return environment
+
+
+_PAGES: Final = _environment()
+
+
+def render(scope: Scope, template: str, **context: Any) -> Answer:
+    """Answer with a page, compressed for those who take it so."""
+    body = _PAGES.get_template(template).render(context).encode()
+    return compressed(Answer(body, HTML), header(scope, b"accept-encoding"))
