@@ -208,7 +208,10 @@ def show_bootstrap(json: JsonOption = False, data: DataOption = None) -> None:
     directory = data_directory(data)
     known = read_bootstrap(directory)
     if known is None:
-        raise NotFoundError(f"No server has been started on {directory} yet")
+        raise NotFoundError(
+            f"There is no first account in {directory}: no server has been started on it yet, or users had "
+            "been made before"
+        )
     if known.token is None:
         raise NotFoundError("The first token was deleted; make one: hopsight admin token create EMAIL")
     shown = {"email": known.email, "token": known.token, "aid": known.aid, "url": known.url}
