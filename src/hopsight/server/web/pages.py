@@ -32,13 +32,16 @@ _REFUSALS: Final = (AuthenticationError, InvalidValueError, HTTPException)
 
 @get("/")
 async def read_start(request: Request[Any, Any, Any]) -> Answer:
-    """The last round for whoever signs in; for others, what this is."""
+    """The last round for whoever signs in; for others, what this is, unless they name an account group.
+
+    Then they are challenged: not every browser shows credentials before it is asked.
+    """
     scope = request.scope
-    if not header(scope, b"authorization"):
-        services: Services = request.app.state.services
-        return render(scope, "about.html", origin=origin(scope, services.config.public_url))
     try:
-        return await _last_round(request)
+        asked = Parameters(scope["query_string"]).one("aid")
+        if asked is None and not header(scope, b"authorization"):
+            return render(scope, "about.html", origin=_origin(request))
+        return await _last_round(request, asked)
     except _REFUSALS as error:
         return _refusal(scope, error)
 
@@ -47,18 +50,18 @@ async def read_start(request: Request[Any, Any, Any]) -> Answer:
 async def sign_in(request: Request[Any, Any, Any]) -> Answer:
     """Have the browser ask for credentials; with good ones, go to the last round."""
     try:
-        admit(request.scope, request.app.state.services)
+        principal = admit(request.scope, request.app.state.services)
     except (AuthenticationError, HTTPException) as error:
         return _refusal(request.scope, error)
-    return Answer(b"", b"text/plain", status=303, headers=((b"location", b"/"),))
+    location = b"/?aid=%d" % principal.login_aid
+    return Answer(b"", b"text/plain", status=303, headers=((b"location", location),))
 
 
 @get("/docs")
 async def read_docs(request: Request[Any, Any, Any]) -> Answer:
     """The API's description for people; needs no credentials."""
-    services: Services = request.app.state.services
-    base = origin(request.scope, services.config.public_url)
-    return render(request.scope, "docs.html", reference=describe_reference(request.app.state.openapi, base))
+    reference = describe_reference(request.app.state.openapi, _origin(request))
+    return render(request.scope, "docs.html", reference=reference)
 
 
 @get("/static/{name:str}")
@@ -70,11 +73,11 @@ async def read_static(request: Request[Any, Any, Any]) -> Answer:
     return Answer(_FILES[name], STATIC[name])
 
 
-async def _last_round(request: Request[Any, Any, Any]) -> Answer:
+async def _last_round(request: Request[Any, Any, Any], asked: str | None) -> Answer:
     scope = request.scope
     services: Services = request.app.state.services
     principal = admit(scope, services)
-    aid = choose_account_group(principal, Parameters(scope["query_string"]).one("aid"))
+    aid = choose_account_group(principal, asked)
     groups = services.accounts.account_groups_of(principal)
     group = next((group for group in groups if group.aid == aid), None)
     if group is None:
@@ -84,12 +87,17 @@ async def _last_round(request: Request[Any, Any, Any]) -> Answer:
         scope,
         "last_round.html",
         email=principal.email,
-        origin=origin(scope, services.config.public_url),
+        origin=_origin(request),
         groups=groups,
         group=group,
         round=await read_last_round(services, aid),
         has_agents=bool(services.accounts.agents(aid, limit=1)),
     )
+
+
+def _origin(request: Request[Any, Any, Any]) -> str:
+    services: Services = request.app.state.services
+    return origin(request.scope, services.config.public_url)
 
 
 def _refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:

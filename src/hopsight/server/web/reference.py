@@ -135,12 +135,12 @@ def _example(method: str, path: str, operation: dict[str, Any], schemes: list[st
         parts.append(f"-X {method}")
     if "requestBody" in operation:
         body = BODIES.get(operation["operationId"], "@body.json")
-        parts.append(f"-H 'Content-Type: application/json' \\\n  --data '{body}'")
+        parts += ["-H 'Content-Type: application/json' \\\n ", f"--data '{body}' \\\n "]
     examples = [
         f"{parameter['name']}={parameter['example']}"
         for parameter in operation["parameters"]
         if parameter["in"] == "query" and "example" in parameter
     ]
     query = f"?{'&'.join(examples)}" if examples else ""
-    parts.append(f"\\\n  '{base}{path}{query}'")
+    parts.append(f"'{base}{path}{query}'")
     return " ".join(parts)
