@@ -91,7 +91,7 @@ def test_it_works_while_a_server_has_the_directory(run_json: Callable[..., Any],
 
 def test_show_bootstrap_says_when_there_is_nothing_to_show(run: Run) -> None:
     """Before the first start of a server there is no token to show."""
-    with pytest.raises(NotFoundError, match="No server"):
+    with pytest.raises(NotFoundError, match="no server"):
         run("token", "show-bootstrap")
 
 
