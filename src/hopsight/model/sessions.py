@@ -14,7 +14,15 @@ from hopsight.model.system import SystemMetrics
 from hopsight.model.times import DATE_PATTERN
 
 AgentId = Annotated[str, Meta(pattern=UUID_PATTERN, description="UUID in lower case")]
-RoundId = Annotated[int, Meta(ge=0, le=253_402_300_740, multiple_of=SESSION_ROUND_S)]
+RoundId = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=253_402_300_740,
+        multiple_of=SESSION_ROUND_S,
+        description="epoch seconds at which the round starts",
+    ),
+]
 DateTime = Annotated[str, Meta(pattern=DATE_PATTERN, description="UTC, YYYY-mm-dd HH:MM:SS")]
 IpAddress = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]{2,45}$(?!\n)", description="IPv4 or IPv6 address")]
 
@@ -33,9 +41,9 @@ DateTimeText = Annotated[
 IpAddressText = Annotated[
     str, Meta(max_length=45, description="IPv4 or IPv6 address", extra_json_schema={"format": "ip"})
 ]
-Milliseconds = Annotated[float, Meta(ge=0, le=1e9)]
-WholeMilliseconds = Annotated[int, Meta(ge=0, le=10**9)]
-Percent = Annotated[float, Meta(ge=0, le=100)]
+Milliseconds = Annotated[float, Meta(ge=0, le=1e9, description="milliseconds")]
+WholeMilliseconds = Annotated[int, Meta(ge=0, le=10**9, description="milliseconds, rounded")]
+Percent = Annotated[float, Meta(ge=0, le=100, description="percent of the probes sent")]
 
 
 class Destination(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -6,9 +6,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Fraction = Annotated[float, Meta(ge=0, le=1)]
-ByteCount = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Fraction = Annotated[float, Meta(ge=0, le=1, description="fraction")]
+ByteCount = Annotated[float, Meta(ge=0, description="bytes")]
+Count = Annotated[int, Meta(ge=0, le=1_000_000, description="samples")]
+EpochMilliseconds = Annotated[
+    int, Meta(ge=0, le=253_402_300_799_999, description="milliseconds since the epoch")
+]
 
 
 class FractionSummary(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
@@ -36,11 +39,11 @@ class BytesSummary(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
 class SystemMetrics(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The machine during one measurement window; what was not measured is absent."""
 
-    start_time_ms: Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-    end_time_ms: Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+    start_time_ms: EpochMilliseconds
+    end_time_ms: EpochMilliseconds
     cpu_utilization: FractionSummary | None = None
     physical_memory_used_bytes: BytesSummary | None = None
-    physical_memory_total_bytes: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+    physical_memory_total_bytes: Annotated[int, Meta(ge=0, le=2**62, description="bytes")] | None = None
 
 
 class Summary(Struct, frozen=True):

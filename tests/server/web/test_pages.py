@@ -12,7 +12,7 @@ from lxml import html
 
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo
-from hopsight.model.dimensions import Dimensions
+from hopsight.model.dimensions import FILTERS, Dimensions
 from hopsight.model.query import Record
 from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.upload import Enrolment
@@ -316,6 +316,10 @@ async def test_docs_show_every_operation_and_document(server: Any) -> None:
     for name, schema in document["components"]["schemas"].items():
         fields = page.xpath(f"//section[@id='document-{name}']//tbody/tr/th")
         assert [field.text_content() for field in fields] == list(schema.get("properties", {}))
+    filters = page.xpath("//table[contains(@class, 'filters')]/tbody/tr/th")
+    assert [key.text_content() for key in filters] == list(FILTERS)
+    units = page.xpath("string(//section[@id='document-Destination']//tbody/tr[th='loss'])")
+    assert "percent" in units
 
 
 async def test_anchors_lead_somewhere(client: Any) -> None:

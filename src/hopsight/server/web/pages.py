@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
 from hopsight.errors import AuthenticationError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import describe_error
 from hopsight.server.api.links import origin
@@ -27,6 +28,7 @@ STATIC: Final = {
 """Every file that ``/static`` serves, and its type."""
 
 _FILES: Final = {name: files(__package__).joinpath("static", name).read_bytes() for name in STATIC}
+_FILTERS: Final = [row for row in FILTERS.values() if NETWORK_SESSIONS in row.kinds]
 _REFUSALS: Final = (AuthenticationError, InvalidValueError, HTTPException)
 
 
@@ -61,7 +63,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Answer:
 async def read_docs(request: Request[Any, Any, Any]) -> Answer:
     """The API's description for people; needs no credentials."""
     reference = describe_reference(request.app.state.openapi, _origin(request))
-    return render(request.scope, "docs.html", reference=reference)
+    return render(request.scope, "docs.html", reference=reference, filters=_FILTERS)
 
 
 @get("/static/{name:str}")
