@@ -13,12 +13,18 @@ from hopsight.server.api.visits import header
 
 HTML: Final = b"text/html;charset=UTF-8"
 
+_NOT_MEASURED: Final = Markup('<abbr title="not measured">-</abbr>')
 _CODE: Final = re.compile(r"(`{1,2})([^`]+)\1")
 
 
 def prose(text: str) -> Markup:
     """Escape a text of ours, and set what stands between backticks as code."""
     return Markup(_CODE.sub(r"<code>\2</code>", str(escape(text))))  # noqa: S704 - escaped one call before
+
+
+def measured(value: str | None) -> str:
+    """A value, or a dash that says why there is none."""
+    return _NOT_MEASURED if value is None else value
 
 
 def _environment() -> Environment:
@@ -30,7 +36,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters["prose"] = prose
+    environment.filters |= {"measured": measured, "prose": prose}
     environment.globals["version"] = __version__
     return environment
 
