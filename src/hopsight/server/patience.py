@@ -1,67 +1,154 @@
-"""A connection that never finishes its request's head is closed: uvicorn itself would wait for ever.
+"""Connections that hold the server up are closed: uvicorn itself would wait for ever.
 
-Bodies are bounded where they are read (``bodies.py``).
+What is bounded here: a request's head, in seconds and bytes; the rest of a body that nobody reads any more;
+a client that does not take its answer; connections at the same time. Bodies that are read are bounded where
+that happens (``bodies.py``).
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_TIMEOUT_S: Final = 10.0
+STALL_TIMEOUT_S: Final = 30.0
 MAX_HEAD_BYTES: Final = 64 << 10
 
 
+class _Timer:
+    """One call, later, unless it is stopped before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the call is still to come."""
+        return self._handle is not None
+
+    def start(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Have ``call`` called in ``delay_s`` seconds, and nothing that was to be called before."""
+        self.stop()
+        self._handle = self._loop.call_later(delay_s, self._fire, call)
+
+    def stop(self) -> None:
+        """Do not call any more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _fire(self, call: Callable[[], None]) -> None:
+        self._handle = None
+        call()
+
+
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a bound on a request's head, in seconds and in bytes."""
+    """uvicorn's protocol with an end to its patience."""
 
     head_timeout_s = HEAD_TIMEOUT_S
+    stall_timeout_s = STALL_TIMEOUT_S
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._head = _Timer(self.loop)
         self._head_bytes = 0
+        self._heads = 0
+        self._rest = _Timer(self.loop)
+        self._rest_expected = False
+        self._stall = _Timer(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first head is awaited from now on."""
+        """The first head is awaited from now on; a connection too many is dropped."""
         super().connection_made(transport)
+        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+            transport.abort()
+            return
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Count what arrived, if the head that was awaited is still not complete."""
-        awaited = self._head_timer
+        heads = self._heads
         super().data_received(data)
         # After parsing: the read that completes a head may bring much of its body along.
-        if awaited is not None and self._head_timer is awaited:
+        if self._head.running and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.close()
+        elif self._is_idle():
+            # Empty lines between requests begin none, but have stopped the timer of the idle connection.
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """A further request on a kept connection is awaited from its first byte."""
         super().on_message_begin()
-        if self._head_timer is None:
+        self._rest_expected = True
+        if not self._head.running:
             self._await_head()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._stop_timer()
+        self._head.stop()
+        self._heads += 1
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there."""
+        self._rest_expected = False
+        self._rest.stop()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Answered; what is still on its way of the body goes unread, and must end soon."""
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if is_last and self._rest_expected and not self.transport.is_closing():
+            self._rest.start(self.head_timeout_s, self.transport.close)
+
+    def pause_writing(self) -> None:
+        """The client takes its answer more slowly than it is written: watch that it does."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self._stall.stop()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also one whose last answer was never taken."""
+        super().timeout_keep_alive_handler()
+        if not self._stall.running and self.transport.get_write_buffer_size():
+            self._watch_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
-        self._stop_timer()
+        self._head.stop()
+        self._rest.stop()
         super().connection_lost(exc)
+        self._stall.stop()
+
+    def _is_idle(self) -> bool:
+        return (
+            not self._head.running
+            and not self._rest_expected
+            and self.timeout_keep_alive_task is None
+            and not self.transport.is_closing()
+            and (self.cycle is None or self.cycle.response_complete)
+        )
 
     def _await_head(self) -> None:
         self._head_bytes = 0
-        self._head_timer = self.loop.call_later(self.head_timeout_s, self._give_up)
+        self._head.start(self.head_timeout_s, self.transport.close)
 
-    def _give_up(self) -> None:
-        self._head_timer = None
-        self.transport.close()
+    def _watch_writing(self) -> None:
+        left_bytes = self.transport.get_write_buffer_size()
+        self._stall.start(self.stall_timeout_s, lambda: self._check_writing(left_bytes))
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _check_writing(self, left_before: int) -> None:
+        # Slow is fine, standing still is not. `abort`, as `close` would wait for what never goes out.
+        if self.transport.get_write_buffer_size() >= left_before:
+            self.transport.abort()
+        else:
+            self._watch_writing()

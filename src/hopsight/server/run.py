@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import random
 import signal
 import socket
@@ -27,8 +28,12 @@ from hopsight.storage.store import Store
 
 GRACE_S: Final = 2
 """What requests under way get when the server is told to stop."""
+CUT_OFF_S: Final = 0.3
+"""What those that did not end in time get to notice it, before store and accounts close."""
 KEEP_ALIVE_S: Final = 30
-MAX_CONNECTIONS: Final = 1_000
+MAX_CONNECTIONS: Final = 900
+"""A process may have 1,024 files open by default, and some are the databases'."""
+BACKLOG: Final = 2_048
 SIGHTINGS_EVERY_S: Final = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -127,8 +132,23 @@ class _Server(uvicorn.Server):
             for number in handled:
                 loop.remove_signal_handler(number)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Cutting off who is too slow is no fault: without this, each would fill a screen of the log.
+        logger = logging.getLogger("uvicorn.error")
+        logger.addFilter(_is_fault)
+        try:
+            await super().shutdown(sockets)
+            if self.server_state.tasks:
+                await asyncio.wait(self.server_state.tasks, timeout=CUT_OFF_S)
+        finally:
+            logger.removeFilter(_is_fault)
+
     def _stop(self) -> None:
         self.should_exit = True
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] | None) -> uvicorn.Config:
@@ -144,6 +164,7 @@ def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] 
         server_header=False,
         date_header=False,
         limit_concurrency=MAX_CONNECTIONS,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
         ssl_certfile=cert,
@@ -164,6 +185,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # Now, not when uvicorn starts: until then another program could have the same port bound, too.
+        listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
