@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import typer.main
 
@@ -57,7 +58,7 @@ def command_page() -> str:
         "",
         "Exit status: 0 done, 1 it failed (one line on stderr says why), 2 wrong usage, 130 interrupted.",
     ]
-    for words, command in commands(typer.main.get_command(app), ("hopsight",)):
+    for words, command in commands(cast(Command, typer.main.get_command(app)), ("hopsight",)):
         lines += ["", f"## `{' '.join(words)}`", "", (command.help or "").split("\f")[0].strip(), ""]
         lines += list(options_table(command))
     return "\n".join(lines) + "\n"
