@@ -81,6 +81,7 @@ def test_a_signal_ends_it_in_time_and_cleanly(tmp_path: Path, number: signal.Sig
         (["--tls-cert", "/nowhere.pem"], "--tls-key"),
         (["--store", "postgres:x"], "store"),
         (["--keep", "for ever"], "--keep"),
+        (["--data", "/dev/null/hopsight"], "data directory"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path, words: list[str], named: str) -> None:

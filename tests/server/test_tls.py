@@ -4,8 +4,10 @@ import ssl
 import stat
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
+from hopsight.errors import ConfigError
 from hopsight.server.tls import CERTIFICATE_FILE, KEY_FILE, LIFETIME, fingerprint_of, self_signed
 from hopsight.testing import FakeClock
 
@@ -34,3 +36,12 @@ def test_it_names_this_machine_and_fits_its_key(tmp_path: Path) -> None:
     names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert "localhost" in names.get_values_for_type(x509.DNSName)
     assert {str(address) for address in names.get_values_for_type(x509.IPAddress)} == {"127.0.0.1", "::1"}
+
+
+def test_a_damaged_one_is_not_replaced_unasked(tmp_path: Path) -> None:
+    """Clients have pinned what should be there: the error names the file and the ways out."""
+    self_signed(tmp_path, FakeClock())
+    (tmp_path / CERTIFICATE_FILE).write_text("damaged")
+
+    with pytest.raises(ConfigError, match=CERTIFICATE_FILE):
+        self_signed(tmp_path, FakeClock())

@@ -46,7 +46,11 @@ class Database:
             ConfigError: no database is to be had at ``url``, or a newer Hopsight has written it.
             StoreUnavailableError: it is there but cannot be used now.
         """
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            accepted = f"a directory that can be made ({error.strerror})"
+            raise ConfigError("data directory", data, accepted) from None
         engine = _create_engine(_parse(url, data))
         try:
             with _our_errors():

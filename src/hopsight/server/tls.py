@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hopsight.clock import Clock
 from hopsight.config import DAY_S
+from hopsight.errors import ConfigError
 
 CERTIFICATE_FILE: Final = "tls-cert.pem"
 KEY_FILE: Final = "tls-key.pem"
@@ -22,12 +23,20 @@ RENEW_BEFORE_S: Final = 30 * DAY_S
 
 
 def fingerprint_of(certificate: Path) -> str:
-    """SHA-256 of a PEM certificate, in lower-case hex: what a connection string carries."""
-    return x509.load_pem_x509_certificate(certificate.read_bytes()).fingerprint(hashes.SHA256()).hex()
+    """SHA-256 of a PEM certificate, in lower-case hex: what a connection string carries.
+
+    Raises:
+        ConfigError: the file is no certificate.
+    """
+    return _read(certificate).fingerprint(hashes.SHA256()).hex()
 
 
 def self_signed(data: Path, clock: Clock) -> tuple[Path, Path]:
-    """The certificate and key kept in ``data``; made anew when there are none, or they soon expire."""
+    """The certificate and key kept in ``data``; made anew when there are none, or they soon expire.
+
+    Raises:
+        ConfigError: what is kept there is no certificate.
+    """
     certificate, key = data / CERTIFICATE_FILE, data / KEY_FILE
     if not (certificate.exists() and key.exists() and _lasts(certificate, clock)):
         _make(certificate, key, datetime.fromtimestamp(clock.now(), UTC))
@@ -35,8 +44,16 @@ def self_signed(data: Path, clock: Clock) -> tuple[Path, Path]:
 
 
 def _lasts(certificate: Path, clock: Clock) -> bool:
-    expires = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    return expires.timestamp() - clock.now() > RENEW_BEFORE_S
+    return _read(certificate).not_valid_after_utc.timestamp() - clock.now() > RENEW_BEFORE_S
+
+
+def _read(certificate: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(certificate.read_bytes())
+    except ValueError:
+        # Not made anew unasked: clients may have pinned the one that should be there.
+        accepted = f"a PEM certificate (restore it, or remove it and {KEY_FILE} for new ones)"
+        raise ConfigError("certificate", certificate, accepted) from None
 
 
 def _make(certificate: Path, key: Path, now: datetime) -> None:
