@@ -18,6 +18,8 @@ _KEY: Final = "operation"
 _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+):\w+\}")
 
+_FIRST_ERROR: Final = 400
+
 STATUSES: Final = {
     301: "no such version: the same path of version 6",
     304: "not changed",
@@ -26,6 +28,7 @@ STATUSES: Final = {
     403: "the role may not do this",
     404: "no such resource or ID",
     406: "`Accept` admits neither JSON nor XML",
+    408: "the body did not arrive in time",
     409: "conflict",
     413: "the body is too long",
     415: "the body is not JSON, or is compressed in a way that is not taken",
@@ -160,13 +163,11 @@ def _answer(operation: Operation, references: dict[type[Struct], Any]) -> dict[s
 
 
 def _errors(operation: Operation, references: dict[type[Struct], Any]) -> dict[str, Any]:
+    # A redirection has no body, and says nothing of one.
+    types = operation.answer_types if operation.error else ()
     return {
-        str(status): {
-            "description": STATUSES[status],
-            "content": _content(
-                operation.error, operation.answer_types if operation.error else (), references
-            ),
-        }
+        str(status): {"description": STATUSES[status]}
+        | ({"content": _content(operation.error, types, references)} if status >= _FIRST_ERROR else {})
         for status in operation.statuses
     }
 
