@@ -92,4 +92,4 @@ class ProbeUnavailableError(HopsightError):
     """A way of measuring is not to be had on this machine; the text says how to get it."""
 
 
-_SHOWN_CHARS = 80
+_SHOWN_CHARS = 200
