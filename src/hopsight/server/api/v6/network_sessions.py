@@ -24,6 +24,7 @@ _LISTED: Final = operation(
 _SEARCHED: Final = operation(
     "The same, narrowed by filters",
     "Endpoint data",
+    408,
     413,
     415,
     parameters=RECORD_PARAMETERS,
