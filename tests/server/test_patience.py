@@ -54,12 +54,24 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def opened() -> AsyncIterator[Callable[[], Awaitable[Connection]]]:
-    """Opens connections to a hasty server that takes four at a time."""
+    """Opens connections to a hasty server that takes four at a time; `/slow` waits for `go_on`."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
+    go_on = asyncio.Event()
+
+    async def answer_in_time(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await go_on.wait()
+        await answer(scope, receive, send)
+
     settings = uvicorn.Config(
-        answer, http=Hasty, lifespan="off", log_config=None, limit_concurrency=4, timeout_keep_alive=30
+        answer_in_time,
+        http=Hasty,
+        lifespan="off",
+        log_config=None,
+        limit_concurrency=4,
+        timeout_keep_alive=30,
     )
     running = Quiet(settings)
     task = asyncio.create_task(running.serve([listener]))
@@ -71,13 +83,20 @@ async def opened() -> AsyncIterator[Callable[[], Awaitable[Connection]]]:
         writers.append(writer)
         return reader, writer
 
-    open_one.running = running  # type: ignore[attr-defined]
+    open_one.running, open_one.go_on = running, go_on  # type: ignore[attr-defined]
     yield open_one
     for writer in writers:
         writer.close()
     running.should_exit = True
     await task
     listener.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what uvicorn tells nobody."""
+    async with asyncio.timeout(GIVE_UP_S):
+        while not condition():  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:
@@ -154,9 +173,7 @@ async def test_a_client_that_takes_nothing_is_dropped(opened: Any) -> None:
     """An answer that is not taken is given up, and the rest of it never sent."""
     reader, writer = await opened()
     writer.write(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
-    async with asyncio.timeout(GIVE_UP_S):
-        while opened.running.server_state.connections:  # noqa: ASYNC110 - uvicorn tells nobody
-            await asyncio.sleep(0.01)
+    await until(lambda: not opened.running.server_state.connections)
 
     assert len(await until_closed(reader)) < LARGE_BYTES
 
@@ -168,12 +185,45 @@ async def is_served(opened: Any) -> bool:
     return b"served" in await until_closed(reader)
 
 
-async def test_a_connection_too_many_is_dropped(opened: Any) -> None:
-    """Beyond the limit nobody is kept waiting; when the others are gone there is room again."""
-    first = [await opened() for _ in range(4)]
+async def test_who_waits_longest_makes_room(opened: Any) -> None:
+    """Connections that ask for nothing keep nobody out: the oldest of them goes, and everybody is served."""
+    waiting = [await opened() for _ in range(4)]
+    _, writer = waiting[0]
+    writer.write(HEAD + b"\r\n")
+    await waiting[0][0].readuntil(b"served")
+
+    assert await is_served(opened)
+    assert await until_closed(waiting[1][0]) == b""
+    writer.write(HEAD + b"\r\n")
+    assert await waiting[0][0].readuntil(b"served")
+
+
+async def test_a_request_under_way_is_not_given_up_for_a_newcomer(opened: Any) -> None:
+    """Where everybody is being served, the connection too many is the one to go."""
+    busy = [await opened() for _ in range(4)]
+    for _, writer in busy:
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+    await until(lambda: len(opened.running.server_state.tasks) == 4)
     reader, _ = await opened()
 
     assert await until_closed(reader) == b""
-    for earlier, _ in first:
-        await until_closed(earlier)
+    opened.go_on.set()
+    for reader, _ in busy:
+        assert await reader.readuntil(b"served")
+
+
+async def test_a_flood_of_connections_keeps_nobody_out(opened: Any) -> None:
+    """Ten times as many as there may be, and a newcomer is served at once."""
+    for _ in range(40):
+        await opened()
+
     assert await is_served(opened)
+    assert len(opened.running.server_state.connections) <= 5
+
+
+async def test_an_answer_left_when_the_connection_ends_is_not_waited_for(opened: Any) -> None:
+    """What is still to be taken when the server closes is given up as well."""
+    _, writer = await opened()
+    writer.write(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    state = opened.running.server_state
+    await until(lambda: state.total_requests == 1 and not state.connections)

@@ -102,8 +102,10 @@ def canonical_address(text: str) -> str | None:
 
 @lru_cache(maxsize=_CACHED)
 def canonical_site(site: str) -> str | None:
-    """A host name in its one spelling; None: there are characters in it that no name has."""
-    return site.rstrip(".").lower() if _PRINTABLE.match(site) else None
+    """A host name or address in its one spelling; None: there are characters in it that no name has."""
+    if not _PRINTABLE.match(site):
+        return None
+    return canonical_address(site) or site.rstrip(".").lower()
 
 
 @lru_cache(maxsize=_CACHED)
@@ -152,7 +154,7 @@ def full_dimensions(shared: Dimensions, site: str | None, address: str, trigger:
     return structs.replace(
         shared,
         destination_ip=address,
-        visited_site=visited,
+        visited_site=visited or None,
         domain=domain_of(visited) if visited else None,
         trigger=trigger,
     )

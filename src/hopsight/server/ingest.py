@@ -142,7 +142,7 @@ def _or(precise: float | None, whole: int | None) -> float | None:
 def _decode(content: bytes) -> _Decoded:
     try:
         batch = _batches.decode(content)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         return _decode_one_by_one(content)
     except _DECODE_FAULTS as error:
         raise _no_batch(error) from None

@@ -3,10 +3,13 @@
 What is bounded here: a request's head, in seconds and bytes; the rest of a body that nobody reads any more;
 a client that does not take its answer; connections at the same time. Bodies that are read are bounded where
 that happens (``bodies.py``).
+
+When there are as many connections as may be, the one that has asked for nothing for longest makes room: to
+keep others out, somebody would have to open all of them anew in the moment between a connection and its head.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -52,6 +55,9 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
+        # Ours alone: uvicorn would answer everybody with 503 as soon as so many are merely connected.
+        self._max_connections, self.limit_concurrency = self.limit_concurrency, None
+        self._waiting_since_s = 0.0
         self._head = _Timer(self.loop)
         self._head_bytes = 0
         self._heads = 0
@@ -60,12 +66,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._stall = _Timer(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first head is awaited from now on; a connection too many is dropped."""
+        """The first head is awaited from now on; if this is one connection too many, one has to go."""
         super().connection_made(transport)
-        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
-            transport.abort()
-            return
+        self._waiting_since_s = self.loop.time()
         self._await_head()
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
+            _make_room(self.connections, self, self._max_connections)
 
     def data_received(self, data: bytes) -> None:
         """Count what arrived, if the head that was awaited is still not complete."""
@@ -75,10 +81,11 @@ class PatientProtocol(HttpToolsProtocol):
         if self._head.running and self._heads == heads:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.close()
+                self._give_up()
         elif self._is_idle():
             # Empty lines between requests begin none, but have stopped the timer of the idle connection.
             self._await_head()
+        self._watch_closing()
 
     def on_message_begin(self) -> None:
         """A further request on a kept connection is awaited from its first byte."""
@@ -103,8 +110,10 @@ class PatientProtocol(HttpToolsProtocol):
         """Answered; what is still on its way of the body goes unread, and must end soon."""
         is_last = not self.pipeline
         super().on_response_complete()
+        self._waiting_since_s = self.loop.time()
         if is_last and self._rest_expected and not self.transport.is_closing():
-            self._rest.start(self.head_timeout_s, self.transport.close)
+            self._rest.start(self.head_timeout_s, self._give_up)
+        self._watch_closing()
 
     def pause_writing(self) -> None:
         """The client takes its answer more slowly than it is written: watch that it does."""
@@ -119,8 +128,16 @@ class PatientProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, also one whose last answer was never taken."""
         super().timeout_keep_alive_handler()
-        if not self._stall.running and self.transport.get_write_buffer_size():
-            self._watch_writing()
+        self._watch_closing()
+
+    def patience_left(self) -> tuple[bool, float] | None:
+        """What this connection is worth when one has to go, least first; None: a request is under way.
+
+        Who has not taken all of an answer goes after those who have; then, who has asked nothing for longest.
+        """
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        return bool(self.transport.get_write_buffer_size()), self._waiting_since_s
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
@@ -140,7 +157,17 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._head_bytes = 0
-        self._head.start(self.head_timeout_s, self.transport.close)
+        self._head.start(self.head_timeout_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self.transport.close()
+        self._watch_closing()
+
+    def _watch_closing(self) -> None:
+        # `close` waits until everything is taken: without end, if nobody looks.
+        closing = self.transport.is_closing()
+        if closing and not self._stall.running and self.transport.get_write_buffer_size():
+            self._watch_writing()
 
     def _watch_writing(self) -> None:
         left_bytes = self.transport.get_write_buffer_size()
@@ -152,3 +179,13 @@ class PatientProtocol(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._watch_writing()
+
+
+def _make_room(connections: Iterable[Any], newest: PatientProtocol, limit: int) -> None:
+    alive = [one for one in connections if not one.transport.is_closing()]
+    if len(alive) <= limit:
+        return
+    worth = {one: one.patience_left() for one in alive if one is not newest}
+    waiting = [one for one, left in worth.items() if left is not None]
+    goes = min(waiting, key=lambda one: worth[one], default=newest)
+    goes.transport.abort()

@@ -32,7 +32,8 @@ CUT_OFF_S: Final = 0.3
 """What those that did not end in time get to notice it, before store and accounts close."""
 KEEP_ALIVE_S: Final = 30
 MAX_CONNECTIONS: Final = 900
-"""A process may have 1,024 files open by default, and some are the databases'."""
+"""A process may have 1,024 files open by default, and some are the databases'. Beyond it, who waits longest
+without asking for anything makes room (``patience.py``)."""
 BACKLOG: Final = 2_048
 SIGHTINGS_EVERY_S: Final = 5.0
 
@@ -187,7 +188,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         # Now, not when uvicorn starts: until then another program could have the same port bound, too.
         listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: a host that cannot be looked up
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             accepted = "an address whose port no other program has: --listen HOST:PORT"
