@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,36 @@ async def test_wrong_credentials_are_401_and_wear_out(
     assert statuses == [401] * 100 + [429]
     server.clock.advance(61)
     assert (await anonymous.post(path, content=content, headers=wrong)).status_code == 401
+
+
+@pytest.mark.parametrize("path", [ENROL, UPLOAD])
+async def test_the_body_of_a_stranger_is_not_waited_for(anonymous: httpx.AsyncClient, path: str) -> None:
+    """Whoever shows no good credentials is answered before anything else of the request is read."""
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise AssertionError("it was read")
+
+    wrong = bearer("k" * 43) if path == ENROL else basic(str(uuid.uuid4()))
+    assert (await anonymous.post(path, content=never(), headers=wrong)).status_code == 401
+
+
+@pytest.mark.parametrize("way", ["deleted", "disabled"])
+async def test_records_of_an_agent_that_was_told_to_stop_are_not_read(
+    server: Any, anonymous: httpx.AsyncClient, way: str
+) -> None:
+    """What an administrator decides holds from the next request on."""
+    agent_id = await enrol(server, anonymous)
+    assert (
+        await anonymous.post(UPLOAD, content=upload(server, agent_id), headers=basic(agent_id))
+    ).status_code == 200
+    if way == "deleted":
+        server.accounts.delete_agent(server.aid, agent_id)
+    else:
+        server.accounts.set_agent_enabled(server.aid, agent_id, enabled=False)
+    answer = await anonymous.post(UPLOAD, content=upload(server, agent_id, seed=2), headers=basic(agent_id))
+    assert answer.status_code == (401 if way == "deleted" else 403)
+    assert await stored(server) == 3
 
 
 async def test_a_deleted_key_lets_nobody_in(server: Any, anonymous: httpx.AsyncClient) -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import gzip
 import io
+import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +19,7 @@ from hopsight.server.bodies import BodyLimits, read_body
 
 pytestmark = pytest.mark.anyio
 
+BOMB_MIB = 200
 LIMITS = BodyLimits(wire_bytes=4_096, decoded_bytes=65_536)
 JSON = b'{"records": [' + b"1, " * 400 + b"2]}"
 
@@ -53,6 +57,8 @@ def zstd_of_unknown_size(content: bytes) -> bytes:
     return target.getvalue()
 
 
+SKIPPABLE_FRAME = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
+
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "identity": bytes,
     "gzip": gzip.compress,
@@ -82,6 +88,41 @@ def test_what_decompresses_to_too_much_is_413(encode: Callable[[bytes], bytes]) 
     assert refusal(encoded, headers={"Content-Encoding": encoding}, limits=limits).status_code == 413
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "zstd of unknown size"])
+def test_a_bomb_takes_no_more_memory_than_the_limit(encoding: str) -> None:
+    """200 MB inside a few kilobytes cost the server a few megabytes, measured in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, encoding], capture_output=True, text=True, check=True, timeout=60
+    )
+    status, grown_bytes = done.stdout.split()
+    assert int(status) == 413
+    assert int(grown_bytes) < 8 << 20
+
+
+def bomb(encoding: str) -> bytes:
+    """200 MB of zeros, made without having them."""
+    target = io.BytesIO()
+    if encoding == "gzip":
+        writer: Any = gzip.GzipFile(fileobj=target, mode="wb")
+    else:
+        size = BOMB_MIB << 20 if encoding == "zstd" else -1
+        writer = zstandard.ZstdCompressor().stream_writer(target, size=size, closefd=False)
+    with writer:
+        for _ in range(BOMB_MIB):
+            writer.write(bytes(1 << 20))
+    return target.getvalue()
+
+
+def explode(encoding: str) -> None:
+    """Read a bomb, and print how it ended and by how much the peak of memory has grown."""
+    limits = BodyLimits(wire_bytes=1 << 20, decoded_bytes=65_536)
+    made = bomb(encoding)
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    error = refusal(made, headers={"Content-Encoding": encoding.partition(" ")[0]}, limits=limits)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+    sys.stdout.write(f"{error.status_code} {grown_kib << 10}")
+
+
 def test_a_body_may_have_its_limit_and_no_more() -> None:
     """The bound holds for what is declared and for what arrives."""
     exact = b"1" * LIMITS.wire_bytes
@@ -99,7 +140,16 @@ def test_a_body_may_have_its_limit_and_no_more() -> None:
         ("gzip", lambda body: body[:20] + b"\xff\xff" + body[22:]),
         ("zstd", lambda body: body[:-3]),
         ("zstd", lambda body: b"\0" + body),
+        ("zstd", lambda body: body + b"more"),
+        ("zstd", lambda body: body + body),
         ("zstd", lambda _: b""),
+        ("zstd", lambda _: zstandard.ZstdCompressor().compress(b"")),
+        ("zstd", lambda _: zstd_of_unknown_size(JSON)[:-1]),
+        ("zstd", lambda _: zstd_of_unknown_size(JSON)[:20]),
+        ("zstd", lambda _: zstd_of_unknown_size(JSON) + b"more"),
+        ("zstd", lambda _: zstd_of_unknown_size(JSON) * 2),
+        ("zstd", lambda body: SKIPPABLE_FRAME + body),
+        ("gzip", lambda body: body + body),
     ],
 )
 def test_a_damaged_stream_is_400(encoding: str, damage: Callable[[bytes], bytes]) -> None:
@@ -138,9 +188,11 @@ def test_an_empty_body_is_400() -> None:
 
 
 def test_a_body_that_does_not_come_is_408() -> None:
-    """Who sends half and waits is not waited for."""
+    """Who sends half and waits is not waited for; the rest cannot be told from a next request."""
     limits = BodyLimits(wire_bytes=100, decoded_bytes=100, timeout_s=0.05)
-    assert refusal(b"[", limits=limits, ends=False).status_code == 408
+    error = refusal(b"[", limits=limits, ends=False)
+    assert error.status_code == 408
+    assert error.headers == {"Connection": "close"}
 
 
 async def test_a_sender_who_hangs_up_is_400() -> None:
@@ -151,3 +203,7 @@ async def test_a_sender_who_hangs_up_is_400() -> None:
 
     with pytest.raises(HTTPException, match="ended"):
         await read_body({"headers": []}, receive, LIMITS)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    explode(sys.argv[1])

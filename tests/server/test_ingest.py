@@ -76,7 +76,7 @@ def test_a_good_record_is_kept_with_what_filters_need() -> None:
     assert (found.destination_ip, found.gateway, found.trigger) == ("192.0.2.10", "10.0.0.1", "user")
 
 
-FAULTS = [
+FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"agentId": "3fde6422-f119-40e1-ae32-d08a1243c039"}, "agentId"),
     ({"userSessionId": f"00001:{ROUND_ID}:aVDViw0i"}, "userSessionId"),
     ({"userSessionId": f"7625:{ROUND_ID}:aVDViw0i"}, "userSessionId"),
@@ -166,6 +166,30 @@ def test_what_is_no_number_is_no_json(number: str) -> None:
         check_batch(sent, SENDER)
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'"\\ud800"',  # half a surrogate pair
+        b'"\n"',
+        b"[" * 5_000 + b"]" * 5_000,
+        b"01",
+    ],
+)
+def test_what_is_no_json_anywhere_refuses_the_batch(broken: bytes) -> None:
+    """Even in a field that nobody knows: where a record ends is not certain in what is not JSON."""
+    sent = batch(record(document(1)), record(document(2), later="HERE"))
+    with pytest.raises(InvalidValueError, match="UploadBatch"):
+        check_batch(sent.replace(b'"HERE"', broken), SENDER)
+
+
+def test_bytes_that_are_no_text_cost_one_record() -> None:
+    """A name in another encoding than UTF-8 does not take the rest of the batch along."""
+    sent = batch(record(document(1)), record(document(2), visitedSite="HERE"))
+    checked = check_batch(sent.replace(b"HERE", b"caf\xe9"), SENDER)
+    assert [kept.record_id for kept in checked.records] == [document(1)["userSessionId"]]
+    assert [(item.index, "utf-8" in item.reason) for item in checked.refused] == [(1, True)]
+
+
 def test_a_number_beyond_all_numbers_costs_one_record() -> None:
     """1e999 is JSON, but no double."""
     sent = batch(record(document(1)), record(document(2, destination__loss=77)))
@@ -233,6 +257,82 @@ def test_any_json_is_checked_without_a_fault_of_ours(records: list[Any], context
     assert len(checked.records) + len(of_records) == len(records)
     for kept in checked.records:
         msgspec.json.decode(kept.body, type=NetworkSession)
+
+
+whole_batches = st.fixed_dictionaries(
+    {},
+    optional={
+        "uploadId": json_values | st.just(str(uuid.UUID(int=1, version=4))),
+        "schemaVersion": json_values,
+        "agent": json_values,
+        "contexts": json_values,
+        "networkSessions": json_values,
+    },
+)
+
+
+@given(content=json_values | whole_batches)
+def test_any_document_is_a_batch_or_an_error_that_says_so(content: Any) -> None:
+    """Nothing but InvalidValueError is ever raised, and what is no record is never stored."""
+    try:
+        checked = check_batch(json.dumps(content).encode(), SENDER)
+    except InvalidValueError:
+        return
+    assert not checked.records
+
+
+GOOD = st.integers(min_value=10, max_value=40).map(lambda seed: record(document(seed)))
+BAD = st.one_of(
+    json_values,
+    st.sampled_from(FAULTS).map(lambda fault: record(document(1, **fault[0]))),
+    st.sampled_from(["document", "context"]).map(
+        lambda name: {key: value for key, value in record(document(2)).items() if key != name}
+    ),
+)
+
+
+@given(drawn=st.lists(st.tuples(st.booleans(), GOOD, BAD), max_size=6))
+def test_exactly_the_good_records_are_kept(drawn: list[tuple[bool, Any, Any]]) -> None:
+    """Whatever stands between them, in their order; the others are refused at their places."""
+    checked = check(*(good if is_good else bad for is_good, good, bad in drawn))
+    assert [kept.record_id for kept in checked.records] == [
+        good["document"]["userSessionId"] for is_good, good, _ in drawn if is_good
+    ]
+    assert [item.index for item in checked.refused] == [
+        index for index, (is_good, _, _) in enumerate(drawn) if not is_good
+    ]
+
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**30), 10**30)
+
+
+@given(values=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS))
+def test_numbers_that_are_kept_are_served_as_they_were_sent(values: tuple[Any, ...]) -> None:
+    """No number turns into null or another one on its way through; whole ones may be written as decimals."""
+    loss, rtt, cpu, memory = values
+    made = document(
+        destination__loss=loss,
+        destination__maxRtt=rtt,
+        systemMetrics__cpuUtilization__max=cpu,
+        systemMetrics__physicalMemoryUsedBytes__max=memory,
+    )
+    for kept in check(record(made)).records:
+        assert json.loads(kept.body) == json.loads(json.dumps(made), parse_int=float)
+
+
+@given(site=st.text(min_size=1, max_size=60) | st.from_regex(r"[.a-z-]{1,60}", fullmatch=True))
+def test_any_site_is_kept_or_refused_by_name(site: str) -> None:
+    """No name makes the rules of public suffixes fail."""
+    checked = check(record(document(), visitedSite=site))
+    assert len(checked.records) + len(checked.refused) == 1
+    assert all("visitedSite" in item.reason for item in checked.refused)
+    assert all(kept.dimensions.visited_site != "" for kept in checked.records)
+
+
+def test_a_site_that_is_an_address_has_one_spelling_too() -> None:
+    """Who filters by an address finds it however it was written."""
+    (kept,) = check(record(document(), visitedSite="2001:DB8:0::1")).records
+    assert (kept.dimensions.visited_site, kept.dimensions.domain) == ("2001:db8::1", None)
 
 
 @pytest.mark.parametrize(

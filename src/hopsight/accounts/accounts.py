@@ -179,6 +179,11 @@ class Accounts:
         with self._database.write() as connection:
             group_keys.remove(connection, key_id)
 
+    def knows_group_key(self, key: str) -> bool:
+        """Whether an account group has this key: asked before anything else of who shows it is read."""
+        with self._database.read() as connection:
+            return group_keys.aid_of(connection, digest_of(key)) is not None
+
     def enrol(self, key: str, enrolment: Enrolment, public_ip: str | None) -> EnrolmentAnswer:
         """Let an agent into the account group of ``key``; the same enrolment again has the same answer.
 

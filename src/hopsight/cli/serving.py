@@ -105,9 +105,11 @@ def run_as_server(main: "Coroutine[Any, Any, None]") -> None:
 
     from hopsight.logs import write_logs
     from hopsight.server.allocator import keep_heap
+    from hopsight.server.descriptors import allow_descriptors
 
     write_logs()
     keep_heap()
+    allow_descriptors()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(main)
 

@@ -91,16 +91,21 @@ async def upload(request: Request[Any, Any, Any]) -> Answer:
 
 
 async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
-    body = await read_body(scope, receive, UPLOAD_LIMITS)
-    services.metrics.body_received(body.wire_bytes, len(body.content))
-    sender = sender_of(agent.agent_id, agent.aid, services.clock.now(), services.config.keep_s)
-    checked = check_batch(body.content, sender)
+    checked = await _read_batch(agent, scope, receive, services)
     added = await _store(checked, services)
     services.accounts.agent_seen(agent.agent_id, source_address(scope) or None, checked.info)
     services.metrics.ingested(
         NETWORK_SESSIONS, stored=added.stored, duplicates=added.duplicates, refused=len(checked.refused)
     )
     return UploadAnswer(stored=added.stored, duplicates=added.duplicates, refused=checked.refused)
+
+
+async def _read_batch(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> Checked:
+    # Apart, so that no body is held, up to 32 MiB of it, while its records wait to be written.
+    body = await read_body(scope, receive, UPLOAD_LIMITS)
+    services.metrics.body_received(body.wire_bytes, len(body.content))
+    sender = sender_of(agent.agent_id, agent.aid, services.clock.now(), services.config.keep_s)
+    return check_batch(body.content, sender)
 
 
 async def _store(checked: Checked, services: Services) -> Added:

@@ -74,16 +74,17 @@ def admit_agent(scope: Scope, services: Services) -> AgentPrincipal:
 
 
 def admit_key(scope: Scope, services: Services) -> str:
-    """The account group key that a request shows as Bearer; whether it is one, enrolment finds out.
+    """The account group key that a request shows as Bearer.
 
     Raises:
-        AuthenticationError: there is none.
+        AuthenticationError: there is none, or no account group has it.
         HTTPException: 429, too many refusals to this address.
     """
     credentials = parse_authorization(_authorization_of(scope, services))
-    if credentials is None or credentials.email is not None:
+    key = None if credentials is None or credentials.email is not None else credentials.token
+    if key is None or not services.accounts.knows_group_key(key):
         raise refused(scope, services, "Authorization: Bearer with an account group key")
-    return credentials.token
+    return key
 
 
 def refused(scope: Scope, services: Services, accepted: str) -> AuthenticationError:

@@ -16,7 +16,8 @@ from msgspec import Struct
 BODY_TIMEOUT_S: Final = 30.0
 _GZIP_WINDOW: Final = 31
 _WINDOW_BYTES: Final = 8 << 20
-_PIECE_BYTES: Final = 512
+_PIECES: Final = 65_536
+_MIN_PIECE_BYTES: Final = 16
 _GZIP_FAULTS: Final[tuple[type[Exception], ...]] = (isal_zlib.error,)  # type: ignore[assignment]  # its stub errs
 
 
@@ -137,15 +138,17 @@ def _zstd(limit: int) -> zstandard.ZstdDecompressor:
 
 
 def _unzstd_stream(raw: bytes, limit: int) -> bytes:
-    # A piece at a time: the library does not bound what one call puts out, only a small piece does.
+    # A piece at a time: the library does not bound what one call puts out, only a small piece does (three
+    # bytes can stand for 128 KiB).
     stream = _zstd(limit).decompressobj()
     content = bytearray()
-    for start in range(0, len(raw), _PIECE_BYTES):
-        content += stream.decompress(raw[start : start + _PIECE_BYTES])
+    piece_bytes = max(_MIN_PIECE_BYTES, limit // _PIECES)
+    for start in range(0, len(raw), piece_bytes):
+        content += stream.decompress(raw[start : start + piece_bytes])
         if len(content) > limit:
             raise too_long(limit)
         if stream.eof:
-            if stream.unused_data or start + _PIECE_BYTES < len(raw):
+            if stream.unused_data or start + piece_bytes < len(raw):
                 raise _broken("zstd: something follows it")
             return bytes(content)
     raise _broken("zstd: it ends early")

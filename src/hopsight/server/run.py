@@ -31,6 +31,8 @@ GRACE_S: Final = 2
 CUT_OFF_S: Final = 0.3
 """What those that did not end in time get to notice it, before store and accounts close."""
 KEEP_ALIVE_S: Final = 30
+HANDSHAKE_S: Final = 10.0
+"""What a client gets to agree on encryption; until then its connection is not among those counted below."""
 MAX_CONNECTIONS: Final = 900
 """A process may have 1,024 files open by default, and some are the databases'. Beyond it, who waits longest
 without asking for anything makes room (``patience.py``)."""
@@ -111,14 +113,34 @@ def _own_certificate(config: ServerConfig, clock: Clock) -> tuple[tuple[Path, Pa
 class _Server(uvicorn.Server):
     """uvicorn's server, telling when it is ready, and leaving what a signal means to us."""
 
+    handshake_s = HANDSHAKE_S
+
     def __init__(self, settings: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(settings)
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_started()
+        # Not uvicorn's: that leaves whoever begins no handshake the loop's minute.
+        await self.lifespan.startup()
+        encryption = self.config.ssl
+        patience_s = self.handshake_s if encryption else None
+        self.servers = [
+            await asyncio.get_running_loop().create_server(
+                self._protocol,
+                sock=one,
+                ssl=encryption,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=patience_s,
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
+        self._on_started()
+
+    def _protocol(self) -> PatientProtocol:
+        return PatientProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -170,12 +192,14 @@ def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] 
         timeout_graceful_shutdown=GRACE_S,
         ssl_certfile=cert,
         ssl_keyfile=key,
+        # Never the right one, but with it nobody is asked for one on the terminal, and waited for.
+        ssl_keyfile_password=" ",  # noqa: S106 - see above
     )
     try:
         settings.load()
     except OSError as error:
         raise ConfigError(
-            "TLS certificate or key", f"{cert}, {key}", f"PEM files that fit ({error})"
+            "TLS certificate or key", f"{cert}, {key}", f"PEM files that fit, not encrypted ({error})"
         ) from None
     return settings
 
@@ -188,20 +212,23 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         # Now, not when uvicorn starts: until then another program could have the same port bound, too.
         listener.listen(BACKLOG)
-    except (OSError, OverflowError, ValueError) as error:  # ValueError: a host that cannot be looked up
+    except (OSError, OverflowError, TypeError, ValueError) as error:  # the last two: not a host's name
         listener.close()
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             accepted = "an address whose port no other program has: --listen HOST:PORT"
         else:
             accepted = f"an address of this machine ({error})"
-        raise ConfigError("listen address", f"{host}:{port}", accepted) from None
+        raise ConfigError("listen address", f"{_bracketed(host)}:{port}", accepted) from None
     return listener
 
 
 def _url(config: ServerConfig, listener: socket.socket) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.host, config.host)  # noqa: S104 - where we listen
-    shown = f"[{host}]" if ":" in host else host
-    return f"{'https' if config.tls else 'http'}://{shown}:{listener.getsockname()[1]}"
+    return f"{'https' if config.tls else 'http'}://{_bracketed(host)}:{listener.getsockname()[1]}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _first_account(accounts: Accounts, config: ServerConfig, url: str, *, required: bool) -> Bootstrap | None:
