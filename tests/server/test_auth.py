@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hopsight.model.accounts import Role
-from hopsight.server.auth import Credentials, parse_authorization
+from hopsight.server.auth import Credentials, parse_authorization, source_address
 from hopsight.server.limits import REFUSALS, WINDOW_S
 from hopsight.testing import sample_record
 
@@ -191,3 +191,18 @@ async def test_who_may_read_what(server: Any) -> None:
                 assert (await client.request(method, f"{path}{mark}aid={foreign}")).status_code == 400
             assert (await client.get(f"{LIST}/{own}")).status_code == 200
             assert (await client.get(f"{LIST}/{foreign}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("client", "address"),
+    [
+        (("192.0.2.1", 1), "192.0.2.1"),
+        (("::ffff:192.0.2.1", 1), "192.0.2.1"),
+        (("2001:db8::1", 1, 0, 0), "2001:db8::1"),
+        (None, ""),
+    ],
+)
+async def test_an_ipv4_address_has_one_spelling(client: Any, address: str) -> None:
+    """A server that listens on [::] counts and shows the same address as one that listens on 0.0.0.0."""
+    scope: Any = {"client": client}
+    assert source_address(scope) == address

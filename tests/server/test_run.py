@@ -2,22 +2,27 @@
 
 import asyncio
 import random
-import resource
 import socket
 import ssl
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.config import ServerConfig
 from hopsight.errors import ConfigError, StoreUnavailableError
-from hopsight.server.allocator import keep_heap
 from hopsight.server.app import create_app
-from hopsight.server.descriptors import WANTED, allow_descriptors
-from hopsight.server.run import SIGHTINGS_EVERY_S, _flush_sightings, _listen, _Server, _settings, _url
+from hopsight.server.run import (
+    SIGHTINGS_EVERY_S,
+    _beside,
+    _flush_sightings,
+    _listen,
+    _Server,
+    _settings,
+    _url,
+)
 from hopsight.server.tls import self_signed
 from hopsight.storage.memory import MemoryStore
 from hopsight.testing import ROUND_ID, FakeClock
@@ -113,21 +118,20 @@ async def test_sightings_that_cannot_be_written_are_written_later() -> None:
     assert accounts.at == [ROUND_ID + SIGHTINGS_EVERY_S * number for number in (1, 2, 3)]
 
 
-def test_the_heap_is_kept_where_the_system_has_a_way() -> None:
-    """Linux with glibc has; the answer tells, and asking twice does no harm."""
-    glibc = sys.platform == "linux" and hasattr(__import__("ctypes").CDLL(None), "gnu_get_libc_version")
-    assert keep_heap() is glibc
-    assert keep_heap() is glibc
+async def test_a_job_that_fails_is_told_at_once() -> None:
+    """Serving goes on, but nobody is left to believe that old records are still deleted."""
 
+    async def fail() -> None:
+        raise KeyError("retention")
 
-def test_as_many_files_may_be_open_as_the_system_lets_us() -> None:
-    """The limit goes up to what is wanted or allowed, and never down."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        allowed = min(WANTED, before[1])
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed // 2, before[1]))
-        assert allow_descriptors() == allowed
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (allowed, before[1])
-        assert allow_descriptors() == allowed
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    told: list[bool] = []
+
+    async def serve() -> None:
+        async with _beside(fail(), asyncio.sleep(3600)):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            told.extend("retention" in line["traceback"] for line in logs)
+
+    with capture_logs() as logs, pytest.raises(KeyError):
+        await serve()
+    assert told == [True]

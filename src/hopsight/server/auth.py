@@ -135,7 +135,8 @@ def choose_account_group(principal: Principal, asked: str | None) -> int:
 def source_address(scope: Scope) -> str:
     """The address that a request came from; empty where there is none (a Unix socket)."""
     client = scope.get("client")
-    return client[0] if client else ""
+    # Where we listen on [::], IPv4 arrives in the spelling of IPv6.
+    return client[0].removeprefix("::ffff:") if client else ""
 
 
 def rate_limit_headers(allowance: Allowance) -> tuple[tuple[bytes, bytes], ...]:

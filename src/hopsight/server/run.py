@@ -6,6 +6,7 @@ import logging
 import random
 import signal
 import socket
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -255,6 +256,8 @@ async def _opened(config: ServerConfig, clock: Clock) -> AsyncIterator[tuple[Acc
 async def _beside(*jobs: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """Run jobs that never end by themselves beside the block, and end them with it."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
+    for task in tasks:
+        task.add_done_callback(_tell_failure)
     try:
         yield
     finally:
@@ -263,6 +266,14 @@ async def _beside(*jobs: Coroutine[None, None, None]) -> AsyncIterator[None]:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+
+def _tell_failure(task: asyncio.Future[None]) -> None:
+    # At once: the task itself is not looked at before the server ends, which may be in a year.
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        lines = "".join(traceback.format_exception(error))
+        _log.error("a job beside serving has ended; restart the server", traceback=lines)
 
 
 async def _flush_sightings(accounts: Accounts, clock: Clock) -> None:
