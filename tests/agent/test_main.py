@@ -8,14 +8,22 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from hopsight.agent.main import Agent, create_agent
+from hopsight.agent.network import Family, IcmpSocket
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.spool import Spool
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
 from hopsight.config import AgentConfig
-from hopsight.errors import ConfigError, ConflictError, InvalidValueError, UploadError
+from hopsight.errors import (
+    ConfigError,
+    ConflictError,
+    InvalidValueError,
+    ProbeUnavailableError,
+    UploadError,
+)
 from hopsight.model.upload import AgentConfiguration
 
 pytestmark = pytest.mark.anyio
@@ -24,12 +32,22 @@ QUICK = ProbeOptions(count=2, interval_s=0.05, timeout_s=0.2)
 Fail = Callable[..., web.Response]
 
 
-def agent_for(server: Any, data: Path, **settings: Any) -> Agent:
+class NoIcmp(SystemNetwork):
+    """A machine on which nobody may ping."""
+
+    def open_icmp(self, family: Family, identifier: int) -> IcmpSocket:
+        """Refuse."""
+        raise ProbeUnavailableError(f"ICMP is not allowed here over IPv{family}: {identifier >= 0}")
+
+
+def agent_for(
+    server: Any, data: Path, network: type[SystemNetwork] = SystemNetwork, **settings: Any
+) -> Agent:
     """An agent that measures loopback alone."""
     clock = SystemClock()
     given = {"connection_string": server.connection_string(), "targets": ("127.0.0.1",)} | settings
     config = AgentConfig(data=data, **given)
-    return create_agent(config, SystemNetwork(clock), clock, random.Random(), QUICK)
+    return create_agent(config, network(clock), clock, random.Random(), QUICK)
 
 
 def waiting(data: Path) -> int:
@@ -50,6 +68,16 @@ async def test_one_round_is_measured_and_delivered(server: Any, tmp_path: Path) 
     assert [context.location for context in server.contexts] == ["Lab", None]
     assert [info.agent_name for info in server.infos] == ["probe", None]
     assert waiting(tmp_path) == 0
+
+
+async def test_without_icmp_it_says_so_once_and_measures_by_tcp(server: Any, tmp_path: Path) -> None:
+    """Who may not ping is told how to be allowed to, once and not with every target or round."""
+    agent = agent_for(server, tmp_path, NoIcmp, targets=("127.0.0.1", "127.0.0.2"))
+    with capture_logs() as logs:
+        assert await agent.run_once()
+    told = [entry["reason"] for entry in logs if entry["event"] == "measuring by TCP alone"]
+    assert told == ["ICMP is not allowed here over IPv4: True"]
+    assert len(server.stored) == 2
 
 
 async def test_what_was_not_delivered_waits_for_the_next_time(

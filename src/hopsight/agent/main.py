@@ -87,6 +87,7 @@ class Agent:
                 "waiting records belong to the old one and are dropped",
                 dropped=dropped,
             )
+        self._missing: set[str] = set()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -195,6 +196,7 @@ class Agent:
             return await measurer.measure(target, self._options)
 
         async def keep(measurements: Sequence[Measurement]) -> None:
+            self._say_what_is_missing(measurements)
             records = records_of(measurements, self._identity, self._rng)
             if records:
                 await asyncio.to_thread(self._spool.append, records, surroundings.context())
@@ -204,6 +206,13 @@ class Agent:
             uploader=uploader,
             rounds=Rounds(RoundWork(targets, measure, keep), self._clock),
         )
+
+    def _say_what_is_missing(self, measurements: Sequence[Measurement]) -> None:
+        """Once for each reason, not once a minute: that ICMP is not allowed, and how to allow it."""
+        reasons = {item.icmp_unavailable for item in measurements if item.icmp_unavailable is not None}
+        for reason in sorted(reasons - self._missing):
+            _log.warning("measuring by TCP alone", reason=reason)
+        self._missing |= reasons
 
     def _client(self) -> ServerClient:
         return ServerClient(self._identity.url, self._identity.fingerprint)
