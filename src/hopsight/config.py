@@ -61,6 +61,15 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
         agent_name: what the API calls this agent; None: the computer's name.
         spool_bytes: most that waiting records may take on disk; the oldest are dropped (and counted).
         spool_age_s: oldest that a waiting record may be.
+        passive: watch the machine's own TCP connections as they close, too.
+        passive_include: only these sites or networks (``*.example.com``, ``192.0.2.0/24``); none: all.
+        passive_exclude: never these; wins over include.
+        asn_database: MaxMind-format file with AS numbers, for the hops of paths.
+        redact: what never leaves the machine (``agent/privacy.py`` knows the names).
+        proxy: ``http://[USER:PASSWORD@]HOST:PORT`` for uploads; None: what the environment says.
+        ca_file: PEM of the authorities that the server's certificate may come from; None: the system's.
+        client_certificate: PEM that the agent shows to the server; with ``client_key``.
+        client_key: PEM.
     """
 
     data: Path
@@ -70,6 +79,15 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     agent_name: str | None = None
     spool_bytes: int = 256 << 20
     spool_age_s: int = 30 * DAY_S
+    passive: bool = False
+    passive_include: tuple[str, ...] = ()
+    passive_exclude: tuple[str, ...] = ()
+    asn_database: Path | None = None
+    redact: tuple[str, ...] = ()
+    proxy: str | None = None
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class ProbeOptions(Struct, frozen=True, kw_only=True):
         timeout_s: a reply that takes longer is late, and the probe lost.
         protocol: ``auto``, ``icmp`` or ``tcp``; None: what the target asks for.
         gateway: ping the gateway on the way, too.
+        path: trace the path, too.
+        family: 4 or 6: only addresses of this family; None: one measurement for each that the name has.
     """
 
     count: int = 10
@@ -31,6 +33,8 @@ class ProbeOptions(Struct, frozen=True, kw_only=True):
     timeout_s: float = 1.0
     protocol: Literal["auto", "icmp", "tcp"] | None = None
     gateway: bool = True
+    path: bool = False
+    family: Literal[4, 6] | None = None
 
     @property
     def window_s(self) -> float:
@@ -116,6 +120,49 @@ class ConnectResult(Struct, frozen=True, kw_only=True):
     def answered(self) -> bool:
         """Whether the host spoke: a connection or a reset, not silence and not a router's refusal."""
         return self.rtt_ms is not None or self.reset
+
+
+class HopResult(Struct, frozen=True, kw_only=True):
+    """What answered at one time to live.
+
+    Args:
+        number: the time to live, from 1.
+        address: who answered; None: nobody did.
+        rtt_ms: lowest of its probes.
+        pkts_sent: probes at this time to live.
+        pkts_received: of those, answered.
+        mpls: labels that the router quoted, ``L=301472,E=0,S=1,T=1``.
+        name: by reverse look-up; None: none, or not looked up.
+        asn: number of the autonomous system; None: not public, or no database (as ``prefix``).
+    """
+
+    number: int
+    address: str | None = None
+    rtt_ms: float | None = None
+    pkts_sent: int = 0
+    pkts_received: int = 0
+    mpls: tuple[str, ...] = ()
+    name: str | None = None
+    asn: int | None = None
+    prefix: str | None = None
+
+
+class PathResult(Struct, frozen=True, kw_only=True):
+    """One trace: one path, hop by hop, up to the destination or to the last hop that answered.
+
+    Args:
+        destination: where to.
+        protocol: by what it was traced.
+        reached: whether the destination itself answered.
+        hops: from 1 without a gap; silent ones are hops without an address.
+        error: why there is no path.
+    """
+
+    destination: str
+    protocol: Protocol = "icmp"
+    reached: bool = False
+    hops: tuple[HopResult, ...] = ()
+    error: str | None = None
 
 
 def rtt_statistics(rtts_ms: Sequence[float]) -> RttStatistics | None:

@@ -43,11 +43,13 @@ class Target(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tr
         host: name or IP address.
         port: for TCP; None: 443 is tried, and its refusal tells as much as its answer.
         protocol: ``auto`` (ICMP, TCP beside it when ICMP is silent), ``icmp`` or ``tcp``.
+        interval_s: measured in one round of so many seconds, at a phase of each agent's own.
     """
 
     host: Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[0-9A-Za-z_.:%-]+$(?!\n)")]
     port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     protocol: Literal["auto", "icmp", "tcp"] = "auto"
+    interval_s: Annotated[int, Meta(ge=60, le=86_400, multiple_of=60)] = 60
 
 
 class Agent(Struct, frozen=True, kw_only=True):

@@ -28,15 +28,17 @@ class Dimensions(Struct, frozen=True, kw_only=True, gc=False):
     network_id: str | None = None
     ssid: str | None = None
     bssid: str | None = None
+    verdict: str | None = None
 
 
 NETWORK_SESSIONS: Final = "network-sessions"
 USER_SESSIONS: Final = "user-sessions"
 WEB_SESSIONS: Final = "web-sessions"
 NETWORK_PROBES: Final = "network-probes"
+AGENT_STATES: Final = "agent-states"
 
 _SESSIONS: Final = frozenset({NETWORK_SESSIONS, USER_SESSIONS, WEB_SESSIONS})
-_ALL: Final = _SESSIONS | {NETWORK_PROBES}
+_ALL: Final = _SESSIONS | {NETWORK_PROBES, AGENT_STATES}
 
 
 class FilterKey(Struct, frozen=True):
@@ -86,6 +88,7 @@ _ROWS: Final = (
     FilterKey("domain", "domain", _SESSIONS, "base domain of the visited site", str.lower),
     FilterKey("visitedSite", "visited_site", _SESSIONS, "domain of the visited site, exact", str.lower),
     FilterKey("destinationIp", "destination_ip", _SESSIONS, "address of the visited site"),
+    FilterKey("verdict", "verdict", frozenset({USER_SESSIONS}), "segment at fault (ours: docs/verdict.md)"),
 )
 
 FILTERS: Final = {row.key: row for row in _ROWS}

@@ -4,9 +4,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
 from hopsight.model.ids import SESSION_ROUND_S
 from hopsight.model.sessions import NetworkSession
+from hopsight.model.states import AgentState
+from hopsight.model.topology import TOPOLOGY_ROUND_S, NetworkProbe, NetworkProbeDetail
+from hopsight.model.user_sessions import SessionDetail, UserSession
 
 
 class Kind(Struct, frozen=True):
@@ -18,6 +21,7 @@ class Kind(Struct, frozen=True):
         list_key: the key of its list in the API.
         document: the struct that its stored body is.
         round_s: length of its rounds in seconds.
+        detail: the struct that its stored detail is; None: it has none.
     """
 
     name: str
@@ -25,15 +29,39 @@ class Kind(Struct, frozen=True):
     list_key: str
     document: type[Struct]
     round_s: int
+    detail: type[Struct] | None = None
 
 
-# User sessions, web sessions and network probes (API.md 3.2 to 3.5) each become one row here.
+# Web sessions (API.md 3.4) become one more row here.
 KINDS: Final = {
     NETWORK_SESSIONS: Kind(
         name=NETWORK_SESSIONS,
         table="network_sessions",
         list_key="networkSessions",
         document=NetworkSession,
+        round_s=SESSION_ROUND_S,
+    ),
+    USER_SESSIONS: Kind(
+        name=USER_SESSIONS,
+        table="user_sessions",
+        list_key="userSessions",
+        document=UserSession,
+        round_s=SESSION_ROUND_S,
+        detail=SessionDetail,
+    ),
+    NETWORK_PROBES: Kind(
+        name=NETWORK_PROBES,
+        table="network_probes",
+        list_key="networkProbes",
+        document=NetworkProbe,
+        round_s=TOPOLOGY_ROUND_S,
+        detail=NetworkProbeDetail,
+    ),
+    AGENT_STATES: Kind(
+        name=AGENT_STATES,
+        table="agent_states",
+        list_key="agentStates",
+        document=AgentState,
         round_s=SESSION_ROUND_S,
     ),
 }

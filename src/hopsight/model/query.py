@@ -67,6 +67,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
         latency_ms: average RTT.
         jitter_ms: deviation of the RTTs.
         body: the encoded document.
+        detail: what else is kept of it, encoded; a store may compress it. Only ``Store.get`` gives it back.
     """
 
     aid: int
@@ -77,3 +78,4 @@ class Record(Struct, frozen=True, kw_only=True, gc=False):
     latency_ms: float | None
     jitter_ms: float | None
     body: bytes
+    detail: bytes | None = None

@@ -24,7 +24,10 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hopsight.model.agents import PRINTABLE, AgentInfo, Target, Text
 from hopsight.model.ids import UUID_PATTERN
-from hopsight.model.sessions import AgentId, IpAddress, NetworkSession
+from hopsight.model.sessions import AgentId, IpAddress, IpAddressText, NetworkSession
+from hopsight.model.states import AgentState
+from hopsight.model.topology import NetworkProbe, NetworkProbeDetail
+from hopsight.model.user_sessions import SessionDetail, UserSession
 
 SCHEMA_VERSION: Final = 1
 MAX_BATCH_RECORDS: Final = 5_000
@@ -92,14 +95,67 @@ class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, om
     trigger: Literal["auto", "user"] = "auto"
 
 
+class UserSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One user session on its way to the server; that of a probed site has its network session's ID.
+
+    Args:
+        document: the list item.
+        detail: what else is kept.
+        context: index into the batch's ``contexts``.
+        destination_ip: address of the visited site; None: its name did not resolve.
+        trigger: ``auto`` or ``user``.
+    """
+
+    document: UserSession
+    detail: SessionDetail
+    context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
+    destination_ip: IpAddressText | None = None
+    trigger: Literal["auto", "user"] = "auto"
+
+
+class NetworkProbeRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One probe of the local infrastructure on its way to the server."""
+
+    document: NetworkProbe
+    detail: NetworkProbeDetail
+    context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
+
+
+class AgentStateRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One state on its way to the server."""
+
+    document: AgentState
+    context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
+
+
+class AgentUsage(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """What the agent itself costs the machine: for the server's ``/metrics``.
+
+    Args:
+        resident_bytes: memory, now.
+        cpu_fraction: of one core, since the last upload.
+        waiting: records in the spool.
+        dropped: records that the spool had to let go, ever.
+    """
+
+    resident_bytes: Annotated[int, Meta(ge=0, le=2**50)]
+    cpu_fraction: Annotated[float, Meta(ge=0, le=1_024)]
+    waiting: Annotated[int, Meta(ge=0, le=2**50)] = 0
+    dropped: Annotated[int, Meta(ge=0, le=2**50)] = 0
+
+
 class UploadBatch(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
-    """Records of one agent. User sessions, web sessions and network probes each become one more list."""
+    """Records of one agent: one list for each kind; at most ``MAX_BATCH_RECORDS`` in all of them."""
 
     upload_id: Annotated[str, Meta(pattern=UUID_PATTERN)]
     schema_version: Annotated[int, Meta(ge=1)] = 1
     agent: AgentInfo | None = None
     contexts: Annotated[list[MeasurementContext], Meta(max_length=MAX_BATCH_CONTEXTS)] = []
     network_sessions: Annotated[list[NetworkSessionRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    user_sessions: Annotated[list[UserSessionRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    network_probes: Annotated[list[NetworkProbeRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    agent_states: Annotated[list[AgentStateRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    usage: AgentUsage | None = None
 
 
 class RawUploadBatch(Struct, rename="camel", frozen=True, kw_only=True):
@@ -110,6 +166,10 @@ class RawUploadBatch(Struct, rename="camel", frozen=True, kw_only=True):
     agent: Raw | UnsetType = UNSET
     contexts: Annotated[list[Raw], Meta(max_length=MAX_BATCH_CONTEXTS)] = []
     network_sessions: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    user_sessions: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    network_probes: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    agent_states: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    usage: Raw | UnsetType = UNSET
 
 
 class Refusal(Struct, rename="camel", frozen=True, kw_only=True):
@@ -126,10 +186,23 @@ class UploadAnswer(Struct, rename="camel", frozen=True, kw_only=True):
     stored: int
     duplicates: int
     refused: list[Refusal]
+    public_address: IpAddressText | None = None
+    """Where the upload came from, as the server saw it."""
 
 
 class AgentConfiguration(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
-    """What the server wants of an agent."""
+    """What the server wants of an agent.
+
+    Args:
+        enabled: False: measure nothing, send nothing, keep asking.
+        targets: what to measure.
+        poll_s: ask again after so many seconds (a conditional request).
+        public_address: where the question came from, as the server saw it.
+        public_ip_range: of that address, first-last; None: the server knows no ranges.
+    """
 
     enabled: bool = True
     targets: Annotated[tuple[Target, ...], Meta(max_length=1_000)] = ()
+    poll_s: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
+    public_address: IpAddressText | None = None
+    public_ip_range: Text | None = None

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct, field
 
+from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.kinds import KINDS, Kind
 from hopsight.model.sessions import AgentId, DateTime
 
@@ -142,7 +143,9 @@ class ErrorDocument(Struct, rename="camel", frozen=True, kw_only=True):
 
 
 _TAIL: Final = msgspec.structs.fields(Tail)
-RECORDS: Final = {kind.name: _records_answer(kind) for kind in KINDS.values()}
+SERVED: Final = (KINDS[NETWORK_SESSIONS],)
+"""The kinds of record that version 6 serves."""
+RECORDS: Final = {kind.name: _records_answer(kind) for kind in SERVED}
 ANSWERS: Final[tuple[type[Struct], ...]] = (
     *RECORDS.values(),
     EndpointAgentsAnswer,

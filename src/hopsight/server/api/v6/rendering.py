@@ -11,7 +11,7 @@ from hopsight.server.api.answers import JSON, XML, Answer, compressed
 from hopsight.server.api.errors import ErrorAnswer
 from hopsight.server.api.formats import Format
 from hopsight.server.api.names import singular
-from hopsight.server.api.v6.documents import ANSWERS, ErrorDocument, Tail
+from hopsight.server.api.v6.documents import ANSWERS, SERVED, ErrorDocument, Tail
 from hopsight.server.api.visits import header
 from hopsight.server.api.xml_writer import PROLOGUE, XmlWriters
 
@@ -21,8 +21,7 @@ _writers: Final = XmlWriters()
 _ANSWERS: Final = {answer: _writers.writer(answer) for answer in ANSWERS}
 _TAIL: Final = _writers.writer(Tail)
 _RECORDS: Final = {
-    name: (_writers.writer(kind.document), msgspec.json.Decoder(kind.document))
-    for name, kind in KINDS.items()
+    kind.name: (_writers.writer(kind.document), msgspec.json.Decoder(kind.document)) for kind in SERVED
 }
 _json: Final = msgspec.json.Encoder()
 
