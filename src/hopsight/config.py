@@ -30,6 +30,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         tls_self_signed: make and keep a certificate of our own.
         rate_limit: requests a minute for each organization.
         keep_s: seconds that records are kept.
+        agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
     """
 
     data: Path
@@ -43,6 +44,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     tls_self_signed: bool = False
     rate_limit: int = 240
     keep_s: int = 90 * DAY_S
+    agent_poll_s: int = 10
 
     @property
     def tls(self) -> bool:

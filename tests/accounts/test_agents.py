@@ -7,6 +7,7 @@ import pytest
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.errors import AuthenticationError, ConflictError, InvalidValueError, NotFoundError
+from hopsight.model.accounts import AgentPrincipal
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
@@ -164,8 +165,8 @@ def test_targets_come_back_as_given(accounts: Accounts, aid: int) -> None:
     """Targets belong to one account group; the same one twice, or a bad one, is refused."""
     given = (Target(host="example.org"), Target(host="192.0.2.1", port=443, protocol="tcp"))
     ids = [accounts.add_target(aid, target) for target in given]
-    assert accounts.targets(aid) == given
-    assert accounts.targets(aid + 1) == ()
+    assert [item.target for item in accounts.listed_targets(aid)] == [*given]
+    assert accounts.listed_targets(aid + 1) == []
     with pytest.raises(ConflictError):
         accounts.add_target(aid, Target(host="example.org"))
     with pytest.raises(InvalidValueError):
@@ -173,6 +174,48 @@ def test_targets_come_back_as_given(accounts: Accounts, aid: int) -> None:
     with pytest.raises(NotFoundError):
         accounts.add_target(aid + 1, given[0])
     accounts.delete_target(ids[0])
-    assert accounts.targets(aid) == given[1:]
+    assert [item.target for item in accounts.listed_targets(aid)] == [given[1]]
     with pytest.raises(NotFoundError):
         accounts.delete_target(ids[0])
+
+
+def agent_of(accounts: Accounts, aid: int) -> AgentPrincipal:
+    """A new agent."""
+    enrolment = an_enrolment()
+    agent_id = accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
+    principal = accounts.authenticate_agent(agent_id, enrolment.secret)
+    assert principal is not None
+    return principal
+
+
+def test_a_target_may_be_for_some_agents_alone(accounts: Accounts, aid: int) -> None:
+    """Who is named measures it, and the others do not; a change is seen at once."""
+    one, other = agent_of(accounts, aid), agent_of(accounts, aid)
+    everywhere, here = Target(host="a.example"), Target(host="b.example", interval_s=300)
+    accounts.add_target(aid, everywhere)
+    target_id = accounts.add_target(aid, here, [one.agent_id])
+    assert accounts.targets_of(one) == (everywhere, here)
+    assert accounts.targets_of(other) == (everywhere,)
+    accounts.change_target(target_id, interval_s=600, agent_ids=[other.agent_id])
+    assert accounts.targets_of(one) == (everywhere,)
+    assert accounts.targets_of(other)[1].interval_s == 600
+    accounts.change_target(target_id, agent_ids=())
+    assert accounts.targets_of(one) == accounts.targets_of(other)
+    accounts.delete_target(target_id)
+    assert accounts.targets_of(one) == (everywhere,)
+
+
+def test_a_target_names_agents_of_its_own_account_group(accounts: Accounts, aid: int) -> None:
+    """An unknown, foreign or deleted agent is refused, and then there is no half-made target."""
+    stranger = agent_of(accounts, accounts.create_account_group("Elsewhere"))
+    gone = agent_of(accounts, aid)
+    accounts.delete_agent(aid, gone.agent_id)
+    for agent_id in (stranger.agent_id, gone.agent_id, str(uuid.uuid4())):
+        with pytest.raises(NotFoundError, match=agent_id):
+            accounts.add_target(aid, Target(host="a.example"), [agent_id])
+    assert accounts.listed_targets(aid) == []
+    with pytest.raises(NotFoundError):
+        accounts.change_target(99, interval_s=60)
+    target_id = accounts.add_target(aid, Target(host="a.example"))
+    with pytest.raises(InvalidValueError):
+        accounts.change_target(target_id, interval_s=61)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from hopsight.accounts import bootstrap, schema
 from hopsight.accounts.accounts import Accounts
@@ -14,6 +14,7 @@ from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.database import Database
 from hopsight.errors import ConfigError, ConflictError
+from hopsight.model.agents import Target
 from hopsight.testing import FakeClock
 
 WRITER = """
@@ -95,6 +96,27 @@ def test_a_newer_database_is_left_alone(data: Path, clock: FakeClock) -> None:
     database.close()
     with pytest.raises(ConfigError, match="version 99"):
         Accounts.open(None, data, clock)
+
+
+def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -> None:
+    """What the first version wrote is there afterwards, and may be all that is new."""
+    accounts = Accounts.open(None, data, clock)
+    accounts.create_organization("One")
+    aid = accounts.create_account_group("Main")
+    accounts.add_target(aid, Target(host="a.example", port=443))
+    with accounts._database.write() as connection:
+        connection.execute(text("DROP TABLE target_agents"))
+        connection.execute(text("ALTER TABLE targets DROP COLUMN interval_s"))
+        connection.execute(update(schema.schema_version).values(version=1))
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    try:
+        (kept,) = again.listed_targets(aid)
+        assert kept.target == Target(host="a.example", port=443, interval_s=60)
+        again.change_target(kept.target_id, interval_s=300)
+        assert again.listed_targets(aid)[0].target.interval_s == 300
+    finally:
+        again.close()
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracle+nothing://u:secret@h/d"])

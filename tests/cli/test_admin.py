@@ -1,6 +1,7 @@
 """``hopsight admin``: the exact shapes that scripts read, and the errors that people do."""
 
 import json
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typer.testing import CliRunner
 from hopsight.accounts.accounts import Accounts
 from hopsight.cli.admin import app
 from hopsight.errors import ConfigError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.model.agents import AgentInfo
 from hopsight.model.connection import parse_connection_string
+from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
 
 Run = Callable[..., str]
@@ -111,7 +114,15 @@ def test_lists_and_deletes_mirror_what_was_made(run: Run, run_json: Callable[...
     target = run_json("target", "create", "example.org:443", "--account-group", aid, "--protocol", "tcp")
     assert target == {"targetId": 1}
     assert run_json("target", "list")["targets"] == [
-        {"targetId": 1, "aid": 1, "host": "example.org", "port": 443, "protocol": "tcp"}
+        {
+            "targetId": 1,
+            "aid": 1,
+            "host": "example.org",
+            "port": 443,
+            "protocol": "tcp",
+            "intervalS": 60,
+            "agentIds": [],
+        }
     ]
     assert run_json("org", "list") == {"organizations": [{"orgId": 1, "name": "Acme"}]}
     assert run_json("user", "list")["users"][0]["role"] == "user"
@@ -165,3 +176,40 @@ def test_a_wrong_role_is_wrong_usage(data: Path) -> None:
     """The command line itself refuses a role that there is not, with status 2."""
     arguments = ["user", "create", "a@b.c", "--role", "king", "--account-group", "1", "--data", str(data)]
     assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_a_target_has_an_interval_and_its_agents(
+    run: Run, run_json: Callable[..., Any], aid: str, data: Path
+) -> None:
+    """How often, and by whom, can be said at once and changed later; nonsense is refused in words."""
+    agent_id = enrolled(data, int(aid))
+    chosen = ("--interval", "5m", "--agent", agent_id)
+    run("target", "create", "example.org", "--account-group", aid, *chosen)
+    (row,) = run_json("target", "list")["targets"]
+    assert (row["intervalS"], row["agentIds"]) == (300, [agent_id])
+    run("target", "update", "1", "--interval", "2h", "--all-agents")
+    (row,) = run_json("target", "list")["targets"]
+    assert (row["intervalS"], row["agentIds"]) == (7_200, [])
+    assert "all" in run("target", "list")
+    for words, told in (
+        (("--interval", "30s"), "--interval"),
+        (("--interval", "2d"), "1m to 1d"),
+        (("--all-agents", "--agent", agent_id), "one of the two"),
+        ((), "--all-agents"),
+        (("--agent", "nobody"), "nobody"),
+    ):
+        with pytest.raises(HopsightError, match=told):
+            run("target", "update", "1", *words)
+
+
+def enrolled(data: Path, aid: int) -> str:
+    """An agent that has enrolled, by its ID."""
+    accounts = Accounts.open(None, data, FakeClock())
+    info = AgentInfo(
+        computer_name="laptop", platform="Linux", os_version="1", kernel_version="2", version="3"
+    )
+    enrolment = Enrolment(enrolment_id=str(uuid.uuid4()), secret="s" * 43, agent=info)
+    try:
+        return accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
+    finally:
+        accounts.close()

@@ -38,6 +38,7 @@ class Accounts:
         self._max_agents = max_agents
         self._principals = RevisionCache[bytes, Principal]()
         self._agents = RevisionCache[str, tuple[bytes, AgentPrincipal]]()
+        self._targets = RevisionCache[int, tuple[ListedTarget, ...]]()
         self._sightings = Sightings(database, clock)
 
     @classmethod
@@ -285,14 +286,29 @@ class Accounts:
         with self._database.write() as connection:
             agents.change(connection, aid, agent_id, deleted=True)
 
-    def add_target(self, aid: int, target: Target) -> int:
-        """Have the agents of an account group measure ``target``; its ID."""
+    def add_target(self, aid: int, target: Target, agent_ids: Collection[str] = ()) -> int:
+        """Have agents of an account group (none named: all of them) measure ``target``; its ID."""
         with self._database.write() as connection:
-            return targets.add(connection, aid, target)
+            return targets.add(connection, aid, target, agent_ids)
 
-    def targets(self, aid: int) -> tuple[Target, ...]:
-        """What the agents of an account group measure."""
-        return tuple(listed.target for listed in self.listed_targets(aid))
+    def change_target(
+        self, target_id: int, *, interval_s: int | None = None, agent_ids: Collection[str] | None = None
+    ) -> None:
+        """Set how often a target is measured, or by whom (none: all); None leaves either as it is.
+
+        Raises:
+            NotFoundError: there is no such target, or its account group has no such agent.
+        """
+        with self._database.write() as connection:
+            targets.change(connection, target_id, interval_s=interval_s, agent_ids=agent_ids)
+
+    def targets_of(self, agent: AgentPrincipal) -> tuple[Target, ...]:
+        """What an agent measures. Asked every few seconds by every agent, so kept until something changes."""
+        listed = self._targets.get(agent.aid, self._database.current_revision())
+        if listed is None:
+            listed = tuple(self.listed_targets(agent.aid))
+            self._targets.put(agent.aid, listed)
+        return tuple(item.target for item in listed if not item.agent_ids or agent.agent_id in item.agent_ids)
 
     def listed_targets(self, aid: int | None = None) -> list[ListedTarget]:
         """Targets with their IDs: all, or those of an account group."""

@@ -40,8 +40,9 @@ class GroupKey(Struct, frozen=True, kw_only=True):
 
 
 class ListedTarget(Struct, frozen=True, kw_only=True):
-    """A target with its ID and account group."""
+    """A target with its ID and account group; ``agent_ids``: who measures it, none for all of the group."""
 
     target_id: int
     aid: int
     target: Target
+    agent_ids: tuple[str, ...] = ()

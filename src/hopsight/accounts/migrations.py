@@ -3,15 +3,21 @@
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, select, text, update
 
-from hopsight.accounts.schema import metadata, revision, schema_version
+from hopsight.accounts.schema import metadata, revision, schema_version, target_agents
 from hopsight.errors import ConfigError
 
 Migration = Callable[[Connection], None]
 
+
+def _targets_have_intervals_and_agents(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE targets ADD COLUMN interval_s INTEGER NOT NULL DEFAULT 60"))
+    target_agents.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
-MIGRATIONS: Final[tuple[Migration, ...]] = ()
+MIGRATIONS: Final[tuple[Migration, ...]] = (_targets_have_intervals_and_agents,)
 
 
 def migrate(connection: Connection, steps: tuple[Migration, ...] = MIGRATIONS) -> None:

@@ -115,6 +115,15 @@ targets = Table(
     # 0 stands for "none": NULLs are never equal, and equal targets must clash.
     Column("port", Integer, nullable=False),
     Column("protocol", String(8), nullable=False),
+    Column("interval_s", Integer, nullable=False, server_default="60"),
     UniqueConstraint("aid", "host", "port", "protocol"),
     sqlite_autoincrement=True,
+)
+
+# Which agents measure a target. No row: all of its account group, also those that enrol later.
+target_agents = Table(
+    "target_agents",
+    metadata,
+    Column("target_id", ForeignKey("targets.target_id", ondelete="CASCADE"), primary_key=True),
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
 )

@@ -1,50 +1,106 @@
-"""Targets that the agents of an account group measure."""
+"""Targets that the agents of an account group measure: all of them, or some."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from hopsight.accounts import organizations, schema
 from hopsight.accounts.checks import checked_target
 from hopsight.accounts.listings import ListedTarget
-from hopsight.errors import ConflictError, NotFoundError
+from hopsight.errors import ConflictError, InvalidValueError, NotFoundError
 from hopsight.model.agents import Target
 
 MAX_TARGETS: Final = 1_000
 """In one account group: what ``AgentConfiguration`` can carry."""
+MAX_TARGET_AGENTS: Final = 1_000
+"""Agents that one target may name."""
+
+_table = schema.targets
+_chosen = schema.target_agents
 
 
-def add(connection: Connection, aid: int, target: Target) -> int:
+def add(connection: Connection, aid: int, target: Target, agent_ids: Collection[str]) -> int:
     """Add a target; its ID."""
     organizations.require_group(connection, aid)
     target = checked_target(target)
-    table = schema.targets
-    values = {"aid": aid, "host": target.host, "port": target.port or 0, "protocol": target.protocol}
-    if connection.execute(select(table.c.target_id).filter_by(**values)).first() is not None:
+    same = {"aid": aid, "host": target.host, "port": target.port or 0, "protocol": target.protocol}
+    if connection.execute(select(_table.c.target_id).filter_by(**same)).first() is not None:
         raise ConflictError(f"Account group {aid} has this target already")
-    held = select(func.count()).select_from(table).where(table.c.aid == aid)
+    held = select(func.count()).select_from(_table).where(_table.c.aid == aid)
     if connection.execute(held).scalar_one() >= MAX_TARGETS:
         raise ConflictError(f"Account group {aid} has {MAX_TARGETS} targets already; delete some first")
-    return int(connection.execute(insert(table).values(**values).returning(table.c.target_id)).scalar_one())
+    statement = insert(_table).values(**same, interval_s=target.interval_s).returning(_table.c.target_id)
+    target_id = int(connection.execute(statement).scalar_one())
+    _choose(connection, aid, target_id, agent_ids)
+    return target_id
+
+
+def change(
+    connection: Connection,
+    target_id: int,
+    *,
+    interval_s: int | None,
+    agent_ids: Collection[str] | None,
+) -> None:
+    """Set how often a target is measured, or by whom (none: all); None leaves either as it is."""
+    row = connection.execute(select(_table).where(_table.c.target_id == target_id)).first()
+    if row is None:
+        raise _no_target(target_id)
+    if interval_s is not None:
+        checked_target(Target(host=row.host, interval_s=interval_s))
+        statement = update(_table).where(_table.c.target_id == target_id)
+        connection.execute(statement.values(interval_s=interval_s))
+    if agent_ids is not None:
+        connection.execute(delete(_chosen).where(_chosen.c.target_id == target_id))
+        _choose(connection, row.aid, target_id, agent_ids)
 
 
 def listing(connection: Connection, aid: int | None) -> list[ListedTarget]:
     """Targets by ID: all, or those of one account group."""
-    query = select(schema.targets).order_by(schema.targets.c.target_id)
+    query = select(_table).order_by(_table.c.target_id)
+    choices = select(_chosen).order_by(_chosen.c.target_id, _chosen.c.agent_id)
     if aid is not None:
-        query = query.where(schema.targets.c.aid == aid)
-    return [
-        ListedTarget(
-            target_id=row.target_id,
-            aid=row.aid,
-            target=Target(host=row.host, port=row.port or None, protocol=row.protocol),
-        )
-        for row in connection.execute(query)
-    ]
+        query = query.where(_table.c.aid == aid)
+        choices = choices.join(_table).where(_table.c.aid == aid)
+    agent_ids: defaultdict[int, list[str]] = defaultdict(list)
+    for choice in connection.execute(choices):
+        agent_ids[choice.target_id].append(choice.agent_id)
+    return [_listed(row, agent_ids[row.target_id]) for row in connection.execute(query)]
 
 
 def remove(connection: Connection, target_id: int) -> None:
     """Delete a target."""
-    gone = connection.execute(delete(schema.targets).where(schema.targets.c.target_id == target_id))
+    gone = connection.execute(delete(_table).where(_table.c.target_id == target_id))
     if gone.rowcount == 0:
-        raise NotFoundError(f"There is no target {target_id}")
+        raise _no_target(target_id)
+
+
+def _choose(connection: Connection, aid: int, target_id: int, agent_ids: Collection[str]) -> None:
+    wanted = sorted(set(agent_ids))
+    if not wanted:
+        return
+    if len(wanted) > MAX_TARGET_AGENTS:
+        accepted = f"at most {MAX_TARGET_AGENTS}; a target that names none is measured by all"
+        raise InvalidValueError("number of agents", len(wanted), accepted)
+    agents = schema.agents
+    query = select(agents.c.agent_id).where(
+        agents.c.aid == aid, ~agents.c.deleted, agents.c.agent_id.in_(wanted)
+    )
+    known = set(connection.execute(query).scalars())
+    for agent_id in wanted:
+        if agent_id not in known:
+            raise NotFoundError(f"Account group {aid} has no agent {agent_id}")
+    connection.execute(
+        insert(_chosen), [{"target_id": target_id, "agent_id": agent_id} for agent_id in wanted]
+    )
+
+
+def _listed(row: Row[tuple[object, ...]], agent_ids: list[str]) -> ListedTarget:
+    target = Target(host=row.host, port=row.port or None, protocol=row.protocol, interval_s=row.interval_s)
+    return ListedTarget(target_id=row.target_id, aid=row.aid, target=target, agent_ids=tuple(agent_ids))
+
+
+def _no_target(target_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no target {target_id}")

@@ -1,6 +1,5 @@
-"""``hopsight admin connection-string|agent|target``."""
+"""``hopsight admin connection-string|agent``."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,17 +25,8 @@ if TYPE_CHECKING:
 
 connection_strings = group("Connection strings: what lets agents enrol.")
 agents = group("Agents that have enrolled.")
-targets = group("What the agents of an account group measure.")
 
 AgentArgument = Annotated[str, typer.Argument(metavar="AGENTID", help="UUID of the agent.")]
-
-
-class Protocol(StrEnum):
-    """What to measure by."""
-
-    AUTO = "auto"
-    ICMP = "icmp"
-    TCP = "tcp"
 
 
 @connection_strings.command("create")
@@ -200,58 +190,3 @@ def _aid_of(accounts: "Accounts", agent_id: str) -> int:
         if accounts.agent(item.aid, agent_id) is not None:
             return item.aid
     raise NotFoundError(f"There is no agent {agent_id}")
-
-
-@targets.command("create")
-def create_target(
-    target: Annotated[str, typer.Argument(metavar="HOST[:PORT]")],
-    account_group: GroupOption,
-    protocol: Annotated[
-        Protocol, typer.Option(help="auto: ICMP, and TCP where ICMP stays silent.")
-    ] = Protocol.AUTO,
-    json: JsonOption = False,
-    data: DataOption = None,
-    accounts_url: AccountsOption = None,
-) -> None:
-    """Have the agents of an account group measure a target."""
-    from hopsight.agent.targets import parse_target
-
-    parsed = parse_target(target, protocol.value)
-    with open_accounts(data, accounts_url) as accounts:
-        target_id = accounts.add_target(account_group, parsed)
-    print_result({"targetId": target_id}, f"Target {target_id} is there.", as_json=json)
-
-
-@targets.command("list")
-def list_targets(
-    account_group: OptionalGroupOption = None,
-    json: JsonOption = False,
-    data: DataOption = None,
-    accounts_url: AccountsOption = None,
-) -> None:
-    """Show targets."""
-    with open_accounts(data, accounts_url) as accounts:
-        rows = [
-            {
-                "targetId": item.target_id,
-                "aid": item.aid,
-                "host": item.target.host,
-                "port": item.target.port,
-                "protocol": item.target.protocol,
-            }
-            for item in accounts.listed_targets(account_group)
-        ]
-    print_listing("targets", rows, as_json=json)
-
-
-@targets.command("delete")
-def delete_target(
-    target_id: Annotated[int, typer.Argument(metavar="TARGETID")],
-    json: JsonOption = False,
-    data: DataOption = None,
-    accounts_url: AccountsOption = None,
-) -> None:
-    """Delete a target."""
-    with open_accounts(data, accounts_url) as accounts:
-        accounts.delete_target(target_id)
-    print_result({"targetId": target_id}, f"Target {target_id} is gone.", as_json=json)

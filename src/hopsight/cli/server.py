@@ -42,6 +42,15 @@ RateLimitOption = Annotated[
     int,
     typer.Option(envvar="HOPSIGHT_RATE_LIMIT", min=1, help="Requests a minute for each organization."),
 ]
+AgentPollOption = Annotated[
+    int,
+    typer.Option(
+        envvar="HOPSIGHT_AGENT_POLL",
+        min=1,
+        max=3_600,
+        help="Seconds after which agents ask again what to measure: how late a change reaches them.",
+    ),
+]
 
 
 def server(
@@ -55,6 +64,7 @@ def server(
     accounts: AccountsOption = None,
     rate_limit: RateLimitOption = 240,
     keep: KeepOption = KEEP,
+    agent_poll: AgentPollOption = 10,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
@@ -84,6 +94,7 @@ def server(
         store=store,
         accounts=accounts,
         rate_limit=rate_limit,
+        agent_poll_s=agent_poll,
     )
     run_as_server(
         serve(

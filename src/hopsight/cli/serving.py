@@ -87,7 +87,7 @@ def parse_listen(text: str) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
-def parse_duration(text: str) -> int:
+def parse_duration(text: str, option: str = "--keep") -> int:
     """Read a number and ``m``, ``h``, ``d`` or ``w`` as seconds.
 
     Raises:
@@ -95,7 +95,7 @@ def parse_duration(text: str) -> int:
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdw])", text, re.ASCII)
     if match is None:
-        raise ConfigError("--keep", text, "a number from 1 to 99999 and m, h, d or w, like 90d")
+        raise ConfigError(option, text, "a number from 1 to 99999 and m, h, d or w, like 90d")
     return int(match[1]) * _UNIT_S[match[2]]
 
 

@@ -67,8 +67,16 @@ async def configuration(request: Request[Any, Any, Any]) -> Answer:
     """What the server wants of an agent; asking is how a disabled one learns that it is enabled again."""
     services: Services = request.app.state.services
     agent = admit_agent(request.scope, services)
-    services.accounts.agent_seen(agent.agent_id, source_address(request.scope) or None)
-    wanted = _encode(AgentConfiguration(enabled=agent.enabled, targets=services.accounts.targets(agent.aid)))
+    address = source_address(request.scope) or None
+    services.accounts.agent_seen(agent.agent_id, address)
+    wanted = _encode(
+        AgentConfiguration(
+            enabled=agent.enabled,
+            targets=services.accounts.targets_of(agent),
+            poll_s=services.config.agent_poll_s,
+            public_address=address,
+        )
+    )
     tag = f'"{hashlib.sha256(wanted).hexdigest()[:32]}"'
     known = {given.strip().removeprefix("W/") for given in header(request.scope, b"if-none-match").split(",")}
     if tag in known or "*" in known:
