@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hopsight.agent.measurement import ASLEEP, Measurement, Measurer, destination, network_session
+from hopsight.agent.documents import destination, network_session
+from hopsight.agent.measurement import ASLEEP, Measurement, Measurer
 from hopsight.agent.network import Address, Family, IcmpSocket, Route, TableRoute, TcpOutcome
 from hopsight.agent.results import CLOCK_STEPPED, PingResult, ProbeOptions, rtt_statistics
 from hopsight.agent.system_network import SystemNetwork

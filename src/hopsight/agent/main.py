@@ -12,10 +12,11 @@ from msgspec import Struct
 from hopsight.agent.client import ServerClient
 from hopsight.agent.configuration import Configuration
 from hopsight.agent.directory import AgentDirectory
+from hopsight.agent.documents import network_session
 from hopsight.agent.enrol import credentials_of, enrol_once, enrol_until_known, resolve_identity
 from hopsight.agent.identity import Identity
 from hopsight.agent.machine import read_agent_info
-from hopsight.agent.measurement import Measurement, Measurer, network_session
+from hopsight.agent.measurement import Measurement, Measurer
 from hopsight.agent.network import Network
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.rounds import Rounds, RoundWork

@@ -1,8 +1,7 @@
-"""One measurement of one target: what it finds, and the API document made of it (MEASUREMENT.md)."""
+"""One measurement of one target, and what it finds (MEASUREMENT.md)."""
 
 import asyncio
 import random
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from msgspec import Struct, structs
@@ -22,10 +21,7 @@ from hopsight.agent.results import (
 from hopsight.agent.system import SystemSampler
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
-from hopsight.model.ids import new_session_id, round_of
-from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.system import SystemMetrics
-from hopsight.model.times import format_utc
 
 ASLEEP: Final = "asleep"
 """The error of a measurement whose window the machine slept through: it is discarded whole."""
@@ -38,8 +34,6 @@ __all__ = [
     "Measurer",
     "PingResult",
     "ProbeOptions",
-    "destination",
-    "network_session",
 ]
 
 
@@ -186,47 +180,3 @@ def _judged_by_the_clocks(found: Measurement, before: ClockReading, after: Clock
     return structs.replace(
         found, started_at_s=before.wall_s, ended_at_s=ended_at_s, errors=errors, flags=flags
     )
-
-
-def destination(measurement: Measurement) -> Destination | None:
-    """The API's ``destination``: what was not measured is absent; without an address there is none."""
-    if measurement.address is None:
-        return None
-    ping = measurement.ping
-    times = ping.statistics if ping is not None else None
-    return Destination(
-        target=measurement.address,
-        loss_percent=ping.loss_percent if ping is not None else None,
-        latency_ms=_whole(times.avg_rtt_ms) if times is not None else None,
-        jitter_ms=_whole(times.mean_dev_rtt_ms) if times is not None else None,
-        avg_rtt_ms=times.avg_rtt_ms if times is not None else None,
-        max_rtt_ms=times.max_rtt_ms if times is not None else None,
-        mean_dev_rtt_ms=times.mean_dev_rtt_ms if times is not None else None,
-    )
-
-
-def network_session(
-    measurement: Measurement, aid: int, agent_id: str, rng: random.Random
-) -> NetworkSession | None:
-    """The record of a measurement, in the round in which its window started.
-
-    Returns:
-        None when the name did not resolve, or the machine slept.
-    """
-    found = destination(measurement)
-    if found is None or measurement.asleep:
-        return None
-    round_id = round_of(measurement.started_at_s)
-    return NetworkSession(
-        user_session_id=str(new_session_id(aid, round_id, rng)),
-        agent_id=agent_id,
-        round_id=round_id,
-        date=format_utc(measurement.started_at_s),
-        destination=found,
-        system_metrics=measurement.system_metrics,
-    )
-
-
-def _whole(milliseconds: float) -> int:
-    # Decimal, because adding 0.5 rounds 0.49999999999999994 up.
-    return int(Decimal(milliseconds).to_integral_value(ROUND_HALF_UP))

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hopsight.agent.measurement import Measurement, destination
+from hopsight.agent.documents import destination
+from hopsight.agent.measurement import Measurement
 from hopsight.agent.results import ConnectResult, PingResult
 from hopsight.model.sessions import Destination
 from hopsight.model.system import SystemMetrics
