@@ -5,6 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,17 +18,26 @@ from hopsight.agent.client import Credentials, ServerClient
 from hopsight.agent.spool import Spool
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.connection import ConnectionString, format_connection_string
-from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.ids import new_session_id
+from hopsight.model.states import AgentState
+from hopsight.model.times import format_utc
+from hopsight.model.topology import NetworkProbe, NetworkProbeDetail, network_probe_id
 from hopsight.model.upload import (
     AgentConfiguration,
+    AgentStateRecord,
+    AgentUsage,
     Enrolment,
     EnrolmentAnswer,
     MeasurementContext,
+    NetworkProbeRecord,
     NetworkSessionRecord,
     Refusal,
     UploadAnswer,
     UploadBatch,
+    UserSessionRecord,
 )
+from hopsight.model.user_sessions import SessionDetail, SessionNetwork, UserSession
 from hopsight.testing import AGENT_ID, FakeClock, sample_session
 
 KEY = "k" * 32
@@ -43,6 +53,9 @@ class FakeServer:
         self.enrolled: dict[str, tuple[str, str]] = {}
         self.seen: Counter[str] = Counter()
         self.stored: set[str] = set()
+        self.by_kind: dict[str, dict[str, Any]] = {}
+        self.usages: list[AgentUsage] = []
+        self.public_address: str | None = None
         self.contexts: list[MeasurementContext] = []
         self.infos: list[AgentInfo] = []
         self.sizes: list[int] = []
@@ -106,20 +119,39 @@ class FakeServer:
         return answered(answer)
 
     def _store(self, batch: UploadBatch) -> UploadAnswer:
-        ids = [record.document.user_session_id for record in batch.network_sessions]
-        refused = [
-            Refusal(kind=NETWORK_SESSIONS, index=index, reason="no good")
-            for index, record_id in enumerate(ids)
-            if self.refuse(record_id)
-        ]
-        taken = [record_id for record_id in ids if not self.refuse(record_id)]
+        refused: list[Refusal] = []
+        taken: list[str] = []
+        for kind, records in lists_of(batch).items():
+            for index, (name, record) in enumerate(records):
+                if self.refuse(name):
+                    refused.append(Refusal(kind=kind, index=index, reason="no good"))
+                    continue
+                if kind == NETWORK_SESSIONS:
+                    taken.append(name)
+                self.by_kind.setdefault(kind, {}).setdefault(name, record)
         fresh = set(taken) - self.stored
         self.seen.update(taken)
         self.stored |= fresh
         self.contexts += [batch.contexts[record.context] for record in batch.network_sessions]
+        self.usages += [batch.usage] if batch.usage is not None else []
         if batch.agent is not None:
             self.infos.append(batch.agent)
-        return UploadAnswer(stored=len(fresh), duplicates=len(taken) - len(fresh), refused=refused)
+        return UploadAnswer(
+            stored=len(fresh),
+            duplicates=len(taken) - len(fresh),
+            refused=refused,
+            public_address=self.public_address,
+        )
+
+
+def lists_of(batch: UploadBatch) -> dict[str, list[tuple[str, Any]]]:
+    """Kind -> ID and record of everything in a batch."""
+    return {
+        NETWORK_SESSIONS: [(record.document.user_session_id, record) for record in batch.network_sessions],
+        USER_SESSIONS: [(record.document.user_session_id, record) for record in batch.user_sessions],
+        NETWORK_PROBES: [(record.document.network_probe_id, record) for record in batch.network_probes],
+        AGENT_STATES: [(record.document.state_id, record) for record in batch.agent_states],
+    }
 
 
 async def _body(request: web.Request) -> bytes:
@@ -181,6 +213,51 @@ def make_records() -> Callable[..., list[NetworkSessionRecord]]:
                 visited_site="site",
             )
             for _ in range(count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def make_each_kind() -> Callable[..., list[Any]]:
+    """One record of each kind, different for each seed; the user session has so many bytes of detail."""
+
+    def make(seed: int = 1, detail_bytes: int = 0) -> list[Any]:
+        rng = random.Random(seed)
+        round_id = int(NOW_S) // 300 * 300
+        session_id = str(new_session_id(AID, round_id, rng))
+        common: dict[str, Any] = {"agent_id": AGENT_ID, "round_id": round_id, "date": format_utc(round_id)}
+        padding = tuple("x" * 250 for _ in range(detail_bytes // 253))
+        return [
+            NetworkSessionRecord(document=sample_session(rng, aid=AID, round_id=round_id), context=0),
+            UserSessionRecord(
+                document=UserSession(
+                    user_session_id=session_id, visited_site="site", number_of_pages=0, **common
+                ),
+                detail=SessionDetail(network=SessionNetwork(errors=padding)),
+                context=0,
+            ),
+            NetworkProbeRecord(
+                document=NetworkProbe(
+                    network_probe_id=network_probe_id(
+                        AID, f"{seed:012x}", round_id, AGENT_ID, target_kind="gateway"
+                    ),
+                    target="192.0.2.1",
+                    **common,
+                ),
+                detail=NetworkProbeDetail(),
+                context=0,
+            ),
+            AgentStateRecord(
+                document=AgentState(
+                    state_id=session_id,
+                    state="asleep",
+                    start_ms=round_id * 1000,
+                    end_ms=round_id * 1000 + 5,
+                    **common,
+                ),
+                context=0,
+            ),
         ]
 
     return make

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hopsight.agent.spool import FILE_NAME, MAX_REFUSED, MIN_SPOOL_BYTES, Spool
+from hopsight.agent.spool_batch import RECORD_TYPES
 from hopsight.errors import ConfigError, HopsightError
 from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
 from hopsight.testing import FakeClock
@@ -21,6 +23,7 @@ from hopsight.testing import FakeClock
 HOME = MeasurementContext(ssid="home")
 OFFICE = MeasurementContext(ssid="office")
 Make = Callable[..., list[NetworkSessionRecord]]
+MakeEach = Callable[..., list[Any]]
 
 
 def ids_of(records: list[NetworkSessionRecord]) -> list[str]:
@@ -41,6 +44,49 @@ def test_records_come_back_oldest_first_with_their_contexts(spool: Spool, make_r
     assert [batch.contexts[record.context] for record in batch.network_sessions] == [HOME, HOME, OFFICE]
 
 
+def test_every_kind_comes_back_in_its_own_list(spool: Spool, make_each_kind: MakeEach) -> None:
+    """As it went in, with the spool's number of each record by kind and place."""
+    first, second = make_each_kind(1), make_each_kind(2)
+    spool.append(first, HOME)
+    spool.append(second, OFFICE)
+    batch = spool.next_batch(100)
+    lists = [batch.network_sessions, batch.user_sessions, batch.network_probes, batch.agent_states]
+    for kind, records, old, new in zip(RECORD_TYPES, lists, first, second, strict=True):
+        assert records == [old, msgspec.structs.replace(new, context=1)]
+        spool.refuse({batch.number_of(kind, 0) or 0: "no good"})
+    assert batch.contexts == [HOME, OFFICE]
+    assert batch.number_of("web-sessions", 0) is None
+    assert batch.number_of("agent-states", 2) is None
+    again = spool.next_batch(100)
+    assert again.agent_states == [msgspec.structs.replace(second[3], context=0)]
+    assert len(again.ids) == 4
+
+
+def test_a_batch_is_bounded_by_bytes_too(spool: Spool, make_each_kind: MakeEach) -> None:
+    """Large records travel in more batches, and one over the bound travels alone."""
+    for seed in range(40):
+        spool.append(make_each_kind(seed, detail_bytes=8_000), HOME)
+    sizes = []
+    while (batch := spool.next_batch(500, max_bytes=50_000)).ids:
+        sizes.append(sum(len(msgspec.json.encode(record)) for record in batch.user_sessions))
+        spool.acknowledge(batch.ids)
+    assert max(sizes) <= 50_000
+    assert len(sizes) >= 40 * 8_000 / 50_000
+    spool.append(make_each_kind(41, detail_bytes=8_000)[1:2], HOME)
+    assert len(spool.next_batch(500, max_bytes=10).ids) == 1
+
+
+def test_a_kind_of_a_newer_version_does_not_hold_up_the_others(
+    spool: Spool, tmp_path: Path, make_each_kind: MakeEach
+) -> None:
+    """It is put aside as refused."""
+    spool.append(make_each_kind(), HOME)
+    with apsw.Connection(str(tmp_path / FILE_NAME)) as db:
+        db.execute("UPDATE record SET kind = 'dreams' WHERE id = 1")
+    assert len(spool.next_batch(9).ids) == 3
+    assert spool.counts().refused == 1
+
+
 def test_only_acknowledged_records_go(spool: Spool, make_records: Make) -> None:
     """What was not acknowledged is in the next batch, too."""
     records = make_records(5)
@@ -55,7 +101,7 @@ def test_refused_records_are_kept_aside_counted_and_bounded(
 ) -> None:
     """The newest refused records can be looked at, with the reason."""
     spool.append(make_records(MAX_REFUSED + 50), HOME)
-    spool.refuse(dict.fromkeys(spool.next_batch(MAX_REFUSED + 50).ids, "x" * 9_999))
+    spool.refuse(dict.fromkeys(spool.next_batch(MAX_REFUSED + 50, 1 << 30).ids, "x" * 9_999))
     assert (spool.counts().waiting, spool.counts().refused) == (0, MAX_REFUSED + 50)
     with apsw.Connection(str(tmp_path / FILE_NAME)) as db:
         kept = list(db.execute("SELECT reason FROM refused"))
@@ -110,9 +156,24 @@ def test_the_budget_holds_whatever_comes(
         assert spool.append(records, HOME) == 0
         assert on_disk(directory) - (directory / f"{FILE_NAME}-shm").stat().st_size <= budget
     counts = spool.counts()
-    kept = ids_of(spool.next_batch(10_000).network_sessions)
+    kept = ids_of(spool.next_batch(10_000, 1 << 30).network_sessions)
     assert counts.waiting + counts.dropped == len(given_ids)
     assert kept == given_ids[counts.dropped :]
+    spool.close()
+
+
+def test_large_records_keep_within_the_smallest_budget(tmp_path: Path, make_each_kind: MakeEach) -> None:
+    """User sessions with all their detail: the newest of them stay."""
+    spool = Spool(tmp_path, FakeClock(), max_bytes=MIN_SPOOL_BYTES, max_age_s=86_400)
+    for seed in range(60):
+        records = [make_each_kind(100 * seed + number, detail_bytes=8_000)[1] for number in range(20)]
+        assert spool.append(records, HOME) == 0
+        kept = spool.next_batch(10_000, 1 << 30).user_sessions
+        assert kept[-10:] == records[-10:]
+        assert on_disk(tmp_path) - (tmp_path / f"{FILE_NAME}-shm").stat().st_size <= MIN_SPOOL_BYTES
+    counts = spool.counts()
+    assert counts.waiting + counts.dropped == 60 * 20
+    assert counts.dropped > 0
     spool.close()
 
 
@@ -164,7 +225,7 @@ for _ in range(60):
     last = [NetworkSessionRecord(document=sample_session(rng), context=0) for _ in range(100)]
     assert spool.append(last, MeasurementContext()) == 0
 counts = spool.counts()
-kept = [r.document.user_session_id for r in spool.next_batch(10_000).network_sessions]
+kept = [r.document.user_session_id for r in spool.next_batch(10_000, 1 << 30).network_sessions]
 assert kept[-100:] == [r.document.user_session_id for r in last]
 print(counts.waiting + counts.dropped, counts.dropped > 0)
 """
@@ -215,7 +276,7 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
         appended += [line for line in lines if not line.startswith("sending")]
         sent |= {name for line in lines if line.startswith("sending") for name in line.split()[1:]}
     spool = Spool(tmp_path, FakeClock(), max_bytes=64 << 20, max_age_s=86_400)
-    waiting = ids_of(spool.next_batch(100_000).network_sessions)
+    waiting = ids_of(spool.next_batch(100_000, 1 << 30).network_sessions)
     spool.close()
     assert len(waiting) == len(set(waiting))
     assert set(appended) <= set(waiting) | sent

@@ -14,10 +14,10 @@ from hopsight.agent.backoff import Backoff
 from hopsight.agent.client import Credentials, ServerClient
 from hopsight.agent.configuration import Configuration
 from hopsight.agent.spool import Spool
-from hopsight.agent.upload import REFUSED_IN_A_ROW, Uploader
+from hopsight.agent.upload import REFUSED_IN_A_ROW, Uploader, UploadHooks
 from hopsight.errors import UploadError
 from hopsight.model.agents import AgentInfo, Target
-from hopsight.model.upload import AgentConfiguration, MeasurementContext, NetworkSessionRecord
+from hopsight.model.upload import AgentConfiguration, AgentUsage, MeasurementContext, NetworkSessionRecord
 from hopsight.testing import AGENT_ID, FakeClock
 
 pytestmark = pytest.mark.anyio
@@ -189,6 +189,59 @@ async def test_records_refused_one_by_one_are_put_aside(
     assert await uploader.drain() == 8
     assert server.stored == names(records) - bad
     assert (spool.counts().waiting, spool.counts().refused) == (0, 2)
+
+
+async def test_refusals_are_matched_by_kind_and_place(
+    server: Any, spool: Spool, uploader: Uploader, make_each_kind: Callable[..., list[Any]]
+) -> None:
+    """All kinds travel in one batch; that of each kind which the server refuses is put aside, no other."""
+    records = [make_each_kind(seed) for seed in range(3)]
+    for each in records:
+        spool.append(each, HOME)
+    # The user session and the state of a seed have the same ID: both are refused, each in its own list.
+    bad = {records[1][1].document.user_session_id, records[2][2].document.network_probe_id}
+    server.refuse = lambda name: name in bad
+    assert await uploader.drain() == 9
+    assert (spool.counts().waiting, spool.counts().refused) == (0, 3)
+    stored = {kind: len(documents) for kind, documents in server.by_kind.items()}
+    assert stored == {"network-sessions": 3, "user-sessions": 2, "network-probes": 2, "agent-states": 2}
+
+
+async def test_who_wants_to_know_of_an_upload_is_told(
+    client: ServerClient,
+    server: Any,
+    spool: Spool,
+    clock: FakeClock,
+    make_records: Make,
+    make_failure: Fail,
+) -> None:
+    """Usage goes out; what was sent is noted once it is acknowledged; addresses and failures are told."""
+    told: list[object] = []
+    usage = AgentUsage(resident_bytes=5, cpu_fraction=0.5)
+    uploader = Uploader(
+        client,
+        CREDENTIALS,
+        spool=spool,
+        info=lambda: INFO,
+        may_send=lambda: True,
+        clock=clock,
+        rng=random.Random(1),
+        hooks=UploadHooks(
+            usage=lambda: usage,
+            sent=lambda batch, answer: told.append((len(batch.network_sessions), answer.stored)),
+            reached=lambda answer: told.append(answer.public_address),
+            failed=told.append,
+        ),
+    )
+    server.public_address = "192.0.2.7"
+    spool.append(make_records(2), HOME)
+    server.failures = [make_failure(503, "away")]
+    with pytest.raises(UploadError):
+        await uploader.drain()
+    assert told == ["POST /agent/v1/upload: 503: away"]
+    await uploader.drain()
+    assert told[1:] == ["192.0.2.7", (2, 2)]
+    assert server.usages == [usage]
 
 
 async def test_a_disabled_agent_sends_nothing(

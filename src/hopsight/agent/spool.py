@@ -20,15 +20,19 @@ import structlog
 from msgspec import Struct
 
 from hopsight.agent.reserve import RESERVE_BYTES, Reserve
+from hopsight.agent.spool_batch import Spooled, SpoolRecord, Written, batch_of, chunks, rows_within, written
 from hopsight.clock import Clock
 from hopsight.errors import ConfigError, ConflictError, HopsightError, StoreUnavailableError
-from hopsight.model.dimensions import NETWORK_SESSIONS
-from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
+from hopsight.model.upload import MeasurementContext
+
+__all__ = ["Spool", "SpoolCounts", "Spooled"]
 
 FILE_NAME: Final = "spool.db"
 MIN_SPOOL_BYTES: Final = 2 << 20
 MAX_REFUSED: Final = 1_000
 """Refused records that are kept for a person to look at."""
+BATCH_BYTES: Final = 2 << 20
+"""Most of records in one batch, as JSON: with contexts and uncompressed, far under what a server takes."""
 
 _SCHEMA_VERSION: Final = 1
 _PAGE_BYTES: Final = 4_096
@@ -36,7 +40,12 @@ _WAL_BYTES: Final = 256 << 10
 """Cut back to this at every check-point; one transaction may go over it by as much again."""
 _CHECKPOINT_PAGES: Final = 64
 _APPEND_RECORDS: Final = 100
+_APPEND_BYTES: Final = 96 << 10
+"""Of one transaction, so that the log stays within its bound whatever size records have."""
 _DROP_RECORDS: Final = 100
+_DROP_BYTES: Final = 128 << 10
+"""Of one dropping: a spool at its smallest must not lose all it has for one large record."""
+_ROOM_PAGES: Final = 48
 _FULL_TRIES: Final = 20
 _REASON_CHARS: Final = 500
 
@@ -60,18 +69,11 @@ CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 """
 
 _OLDEST: Final = """
-SELECT r.id, r.body, c.id, c.body FROM record r JOIN context c ON c.id = r.context ORDER BY r.id LIMIT ?
+SELECT r.id, r.kind, r.body, c.id, c.body
+FROM record r JOIN context c ON c.id = r.context ORDER BY r.id LIMIT ?
 """
 
 _log = structlog.get_logger()
-
-
-class Spooled(Struct, frozen=True):
-    """Records on their way out, oldest first, and the spool's own numbers for them, in the same order."""
-
-    ids: list[int]
-    contexts: list[MeasurementContext]
-    network_sessions: list[NetworkSessionRecord]
 
 
 class SpoolCounts(Struct, frozen=True):
@@ -111,24 +113,28 @@ class Spool:
         self._reserve = Reserve(directory / "spool.reserve")
         self._reserve.hold()
 
-    def append(self, records: Sequence[NetworkSessionRecord], context: MeasurementContext) -> int:
-        """Keep records that were measured in one context; on return they are on disk.
+    def append(self, records: Sequence[SpoolRecord], context: MeasurementContext) -> int:
+        """Keep records that were made in one context; on return they are on disk.
 
         Returns:
             How many could not be kept although older ones were dropped (the disk is full); 0 is the rule.
         """
         lost = 0
+        bodies = [written(record) for record in records]
         with self._lock:
-            for start in range(0, len(records), _APPEND_RECORDS):
-                chunk = records[start : start + _APPEND_RECORDS]
+            for chunk in chunks(bodies, _APPEND_RECORDS, _APPEND_BYTES):
                 lost += 0 if self._append_chunk(chunk, context) else len(chunk)
                 self._keep_within_budget()
         if lost:
             _log.error("spool cannot be written: records are lost", lost=lost)
         return lost
 
-    def next_batch(self, limit: int) -> Spooled:
-        """The ``limit`` oldest records with their contexts. They stay until acknowledged or refused.
+    def next_batch(self, limit: int, max_bytes: int = BATCH_BYTES) -> Spooled:
+        """The oldest records with their contexts. They stay until acknowledged or refused.
+
+        Args:
+            limit: at most so many records.
+            max_bytes: and no more of their JSON, unless the first alone is larger.
 
         Raises:
             StoreUnavailableError: the file cannot be read now (as in all below).
@@ -136,8 +142,8 @@ class Spool:
         while True:
             with self._transaction():
                 self._drop_aged()
-                rows = list(self._db.execute(_OLDEST, (limit,)))
-            batch, unreadable = _batch_of(rows)
+                rows = rows_within(self._db.execute(_OLDEST, (limit,)), max_bytes)
+            batch, unreadable = batch_of(rows)
             if not unreadable:
                 return batch
             # Never met in practice; but one such record would hold up all behind it for good.
@@ -203,7 +209,7 @@ class Spool:
         except apsw.Error as error:
             raise StoreUnavailableError(f"the spool cannot be used now: {error}") from None
 
-    def _append_chunk(self, records: Sequence[NetworkSessionRecord], context: MeasurementContext) -> bool:
+    def _append_chunk(self, records: Sequence[Written], context: MeasurementContext) -> bool:
         for _ in range(_FULL_TRIES):
             try:
                 with _committed(self._db):
@@ -215,14 +221,14 @@ class Spool:
                 return True
         return False
 
-    def _insert(self, records: Sequence[NetworkSessionRecord], context: MeasurementContext) -> None:
+    def _insert(self, records: Sequence[Written], context: MeasurementContext) -> None:
         body = msgspec.json.encode(context)
         self._db.execute("INSERT OR IGNORE INTO context (body) VALUES (?)", (body,))
         context_id = self._db.execute("SELECT id FROM context WHERE body = ?", (body,)).get
         now_s = int(self._clock.now())
         self._db.executemany(
             "INSERT INTO record (kind, spooled_s, context, body) VALUES (?, ?, ?, ?)",
-            [(NETWORK_SESSIONS, now_s, context_id, msgspec.json.encode(record)) for record in records],
+            [(record.kind, now_s, context_id, record.body) for record in records],
         )
 
     def _make_room(self, reason: str) -> bool:
@@ -230,7 +236,7 @@ class Spool:
         self._reserve.release()
         dropped = False
         for _ in range(_FULL_TRIES):
-            if not self._drop_oldest(_DROP_RECORDS, reason):
+            if not self._drop_oldest(reason):
                 break
             dropped = True
             if self._reserve.hold():
@@ -240,21 +246,19 @@ class Spool:
 
     def _keep_within_budget(self) -> None:
         """Drop before the hard stop is met: room to work keeps every later step possible."""
-        while self._pages_left() < self._max_pages // 16:
-            if not self._drop_oldest(_DROP_RECORDS, "over its budget"):
+        while self._pages_left() < max(self._max_pages // 16, _ROOM_PAGES):
+            if not self._drop_oldest("over its budget"):
                 return
 
     def _pages_left(self) -> int:
         free = int(self._db.pragma("freelist_count") or 0)
         return self._max_pages - int(self._db.pragma("page_count") or 0) + free
 
-    def _drop_oldest(self, limit: int, reason: str) -> bool:
+    def _drop_oldest(self, reason: str) -> bool:
         """Make room by dropping the oldest; False: it cannot be made."""
         try:
             with _committed(self._db):
-                self._db.execute(
-                    "DELETE FROM record WHERE id IN (SELECT id FROM record ORDER BY id LIMIT ?)", (limit,)
-                )
+                self._db.execute("DELETE FROM record WHERE id <= ?", (self._last_to_drop(),))
                 dropped = self._db.changes()
                 self._count("dropped", dropped)
                 self._forget_contexts()
@@ -266,6 +270,15 @@ class Spool:
         if dropped:
             _log.warning("spool dropped its oldest records", dropped=dropped, reason=reason)
         return dropped > 0
+
+    def _last_to_drop(self) -> int:
+        last = size = 0
+        oldest = "SELECT id, length(body) FROM record ORDER BY id LIMIT ?"
+        for number, length in self._db.execute(oldest, (_DROP_RECORDS,)):
+            if last and size + length > _DROP_BYTES:
+                break
+            last, size = number, size + length
+        return last
 
     def _drop_aged(self) -> None:
         oldest_s = int(self._clock.now()) - self._max_age_s
@@ -345,23 +358,3 @@ def _committed(db: apsw.Connection) -> Iterator[None]:
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
-
-
-def _batch_of(rows: Sequence[tuple[int, bytes, int, bytes]]) -> tuple[Spooled, dict[int, str]]:
-    """Records that can be read, and of the others why not."""
-    indexes: dict[int, int] = {}
-    batch = Spooled([], [], [])
-    unreadable: dict[int, str] = {}
-    for record_id, body, context_id, context_body in rows:
-        try:
-            record = msgspec.json.decode(body, type=NetworkSessionRecord)
-            context = msgspec.json.decode(context_body, type=MeasurementContext)
-        except msgspec.DecodeError as error:
-            unreadable[record_id] = f"unreadable in the spool: {error}"
-            continue
-        if context_id not in indexes:
-            indexes[context_id] = len(batch.contexts)
-            batch.contexts.append(context)
-        batch.ids.append(record_id)
-        batch.network_sessions.append(msgspec.structs.replace(record, context=indexes[context_id]))
-    return batch, unreadable
