@@ -208,14 +208,18 @@ async def test_a_configuration_is_sent_once_for_each_change(
 
 
 async def test_an_upload_is_stored_once(server: Any, anonymous: httpx.AsyncClient) -> None:
-    """The same batch again, compressed or not, stores nothing twice and is acknowledged all the same."""
+    """The same batch again, compressed or not, stores nothing twice and is acknowledged all the same.
+
+    The answer says where the upload came from.
+    """
     agent_id = await enrol(server, anonymous)
     content = upload(server, agent_id)
     first = await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))
     packed = basic(agent_id) | {"Content-Encoding": "zstd"}
     again = await anonymous.post(UPLOAD, content=zstandard.ZstdCompressor().compress(content), headers=packed)
-    assert first.json() == {"stored": 3, "duplicates": 0, "refused": []}
-    assert again.json() == {"stored": 0, "duplicates": 3, "refused": []}
+    common = {"refused": [], "publicAddress": "127.0.0.1"}
+    assert first.json() == {"stored": 3, "duplicates": 0} | common
+    assert again.json() == {"stored": 0, "duplicates": 3} | common
     assert await stored(server) == 3
 
 

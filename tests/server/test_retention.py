@@ -7,6 +7,7 @@ import pytest
 
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.kinds import KINDS
 from hopsight.model.query import Query
 from hopsight.server.metrics import Metrics
 from hopsight.server.retention import EVERY_S, keep_young, prune_once
@@ -41,18 +42,18 @@ async def test_a_store_that_cannot_delete_now_is_asked_again_later() -> None:
 
 
 async def test_it_runs_until_it_is_stopped() -> None:
-    """One run now, and one an hour."""
-    runs: list[int] = []
+    """One run now, and one an hour, each over every kind and in whole rounds of that kind."""
+    runs: list[tuple[str, int]] = []
 
     class Counting(MemoryStore):
         async def prune(self, kind: str, before_round: int) -> int:
-            del kind
-            runs.append(before_round)
-            if len(runs) == 3:
+            runs.append((kind, before_round))
+            if len(runs) == 3 * len(KINDS):
                 raise KeyboardInterrupt
             return 0
 
     clock: Any = FakeClock()
     with pytest.raises(KeyboardInterrupt):
         await keep_young(Counting(), Metrics(), clock, KEEP_S)
-    assert runs == [ROUND_ID - KEEP_S + int(EVERY_S) * number for number in range(3)]
+    oldest_s = [ROUND_ID - KEEP_S + int(EVERY_S) * number for number in range(3)]
+    assert runs == [(name, at - at % kind.round_s) for at in oldest_s for name, kind in KINDS.items()]

@@ -101,11 +101,17 @@ async def upload(request: Request[Any, Any, Any]) -> Answer:
 async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
     checked = await _read_batch(agent, scope, receive, services)
     added = await _store(checked, services)
-    services.accounts.agent_seen(agent.agent_id, source_address(scope) or None, checked.info)
+    address = source_address(scope) or None
+    services.accounts.agent_seen(agent.agent_id, address, checked.info)
     services.metrics.ingested(
         NETWORK_SESSIONS, stored=added.stored, duplicates=added.duplicates, refused=len(checked.refused)
     )
-    return UploadAnswer(stored=added.stored, duplicates=added.duplicates, refused=checked.refused)
+    return UploadAnswer(
+        stored=added.stored,
+        duplicates=added.duplicates,
+        refused=checked.refused,
+        public_address=address,
+    )
 
 
 async def _read_batch(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> Checked:

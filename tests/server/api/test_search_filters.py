@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS
+from hopsight.model.kinds import KINDS
 from hopsight.model.query import Filter
 from hopsight.server.api.filters import (
     MAX_FILTERS,
@@ -29,12 +30,17 @@ def test_nothing_means_no_filter(body: bytes) -> None:
     assert parse_search_filters(body) == ()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("key", FILTERS)
-def test_every_key_of_the_table_is_taken(key: str) -> None:
-    """The table of filters is all that there is to know."""
+def test_every_key_of_the_table_is_taken(key: str, kind: str) -> None:
+    """The table of filters is all that there is to know: a kind takes its own keys and refuses the others."""
     body = json.dumps({"searchFilters": [{"key": key, "values": ["a", "b"]}]}).encode()
-    resolved = resolve_filters(NETWORK_SESSIONS, parse_search_filters(body))
-    assert resolved == (Filter(FILTERS[key].column, ("a", "b")),)
+    given = parse_search_filters(body)
+    if kind in FILTERS[key].kinds:
+        assert resolve_filters(kind, given) == (Filter(FILTERS[key].column, ("a", "b")),)
+    else:
+        with pytest.raises(InvalidValueError, match="filter key"):
+            resolve_filters(kind, given)
 
 
 def test_values_are_brought_to_the_stored_spelling() -> None:

@@ -9,7 +9,14 @@ from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
 from hopsight.errors import AuthenticationError, HopsightError, InvalidValueError, NotFoundError
-from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS
+from hopsight.model.dimensions import (
+    AGENT_STATES,
+    FILTERS,
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+)
+from hopsight.model.kinds import KINDS
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import describe_error
 from hopsight.server.api.links import origin
@@ -28,7 +35,9 @@ STATIC: Final = {
 """Every file that ``/static`` serves, and its type."""
 
 _FILES: Final = {name: files(__package__).joinpath("static", name).read_bytes() for name in STATIC}
-_FILTERS: Final = [row for row in FILTERS.values() if NETWORK_SESSIONS in row.kinds]
+_SERVED: Final = (NETWORK_SESSIONS, USER_SESSIONS, NETWORK_PROBES, AGENT_STATES)
+_LISTS: Final = [KINDS[kind].list_key for kind in _SERVED]
+_FILTERS: Final = [(row, [kind in row.kinds for kind in _SERVED]) for row in FILTERS.values()]
 _REFUSALS: Final = (AuthenticationError, InvalidValueError, HTTPException)
 
 
@@ -63,7 +72,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Answer:
 async def read_docs(request: Request[Any, Any, Any]) -> Answer:
     """The API's description for people; needs no credentials."""
     reference = describe_reference(request.app.state.openapi, _origin(request))
-    return render(request.scope, "docs.html", reference=reference, filters=_FILTERS)
+    return render(request.scope, "docs.html", reference=reference, filters=_FILTERS, lists=_LISTS)
 
 
 @get("/static/{name:str}")
