@@ -127,7 +127,8 @@ async def measure(targets: Sequence[str], count: int, interval_s: float) -> dict
     # An agent runs for months: what it loads once is no cost of a round.
     await measurer.measure(Target(host=targets[0]), ProbeOptions(count=1, interval_s=0.01, protocol="icmp"))
     before = resource.getrusage(resource.RUSAGE_SELF)
-    found = await asyncio.gather(*(measurer.measure(Target(host=target), options) for target in targets))
+    measured = await asyncio.gather(*(measurer.measure(Target(host=target), options) for target in targets))
+    found = [one for one, *_ in measured]
     after = resource.getrusage(resource.RUSAGE_SELF)
     await measurer.aclose()
     averages = {

@@ -69,7 +69,8 @@ SILENT = TcpOutcome(sent=True, elapsed_s=1.0, error="no answer in time")
 async def measured_by_tcp(*outcomes: TcpOutcome, clock: FakeClock | None = None) -> Measurement:
     measurer = Measurer(TcpOnly(*outcomes), clock or FakeClock(), random.Random(1))
     try:
-        return await measurer.measure(Target(host="192.0.2.1", protocol="tcp"), QUICK)
+        (found,) = await measurer.measure(Target(host="192.0.2.1", protocol="tcp"), QUICK)
+        return found
     finally:
         await measurer.aclose()
 
@@ -85,7 +86,7 @@ async def measurer() -> AsyncIterator[Measurer]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_loopback_answers_every_probe(measurer: Measurer, host: str) -> None:
     """Over real sockets, with what privileges there are, nothing is lost and nothing is counted twice."""
-    found = await measurer.measure(Target(host=host, protocol="auto"), QUICK)
+    (found,) = await measurer.measure(Target(host=host, protocol="auto"), QUICK)
     assert found.ping is not None
     assert (found.address, found.asleep, found.gateway) == (host, False, None)
     assert (found.ping.pkts_sent, found.ping.pkts_received, found.ping.duplicates) == (3, 3, 0)
@@ -99,9 +100,10 @@ async def test_loopback_answers_every_probe(measurer: Measurer, host: str) -> No
 async def test_many_targets_share_one_measurer(measurer: Measurer) -> None:
     """Forty targets at the same time each get all of their own answers."""
     hosts = [f"127.0.0.{n}" for n in range(1, 41)]
-    found = await asyncio.gather(
+    measured = await asyncio.gather(
         *(measurer.measure(Target(host=host, protocol="icmp"), QUICK) for host in hosts)
     )
+    found = [one for one, *_ in measured]
     if found[0].icmp_unavailable:
         pytest.skip("no ICMP sockets here")
     assert [one.address for one in found] == hosts
@@ -112,7 +114,7 @@ async def test_an_open_port_is_timed_by_the_kernel(measurer: Measurer) -> None:
     """A TCP series against a listener has the kernel's handshake times, unflagged."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
         port = server.getsockname()[1]
-        found = await measurer.measure(Target(host="127.0.0.1", port=port, protocol="tcp"), QUICK)
+        (found,) = await measurer.measure(Target(host="127.0.0.1", port=port, protocol="tcp"), QUICK)
     assert found.ping is not None
     assert (found.protocol, found.ping.pkts_received, found.ping.flags) == ("tcp", 3, ())
     assert found.connect is not None
@@ -123,7 +125,7 @@ async def test_a_closed_port_answers_by_reset(measurer: Measurer) -> None:
     """A reset is a reply, its time the program's and flagged."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    found = await measurer.measure(Target(host="127.0.0.1", port=port, protocol="tcp"), QUICK)
+    (found,) = await measurer.measure(Target(host="127.0.0.1", port=port, protocol="tcp"), QUICK)
     assert found.ping is not None
     assert (found.ping.pkts_received, found.ping.resets, found.flags) == (3, 3, ("user-space time",))
     assert found.connect is not None
@@ -132,7 +134,7 @@ async def test_a_closed_port_answers_by_reset(measurer: Measurer) -> None:
 
 async def test_a_name_that_cannot_be_is_a_result(measurer: Measurer) -> None:
     """A target that does not resolve gives errors and no record; nobody is asked for a label of 64."""
-    found = await measurer.measure(Target(host="a" * 64), QUICK)
+    (found,) = await measurer.measure(Target(host="a" * 64), QUICK)
     assert found.errors[0].startswith("cannot resolve aaaa")
     assert destination(found) is None
     assert network_session(found, 7, AGENT_ID, random.Random(1)) is None
@@ -157,7 +159,7 @@ async def test_a_silent_port_is_lost_and_says_so() -> None:
 async def test_without_icmp_auto_measures_by_tcp_and_says_how_to_get_icmp() -> None:
     """Where ICMP is not allowed TCP takes over from the first probe on."""
     measurer = Measurer(TcpOnly(CONNECTED), FakeClock(), random.Random(1))
-    found = await measurer.measure(Target(host="192.0.2.1"), QUICK)
+    (found,) = await measurer.measure(Target(host="192.0.2.1"), QUICK)
     assert (found.protocol, found.icmp_unavailable, found.icmp_blocked) == (
         "tcp",
         "no ICMP over IPv4 for 0",

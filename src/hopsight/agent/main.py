@@ -194,7 +194,7 @@ class Agent:
             return await asyncio.to_thread(surroundings.targets, configuration.current)
 
         async def measure(target: Target) -> Measurement:
-            return await measurer.measure(target, self._options)
+            return (await measurer.measure(target, self._options))[0]
 
         async def keep(measurements: Sequence[Measurement]) -> None:
             self._say_what_is_missing(measurements)

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct, structs
 
 from hopsight.agent.gateways import GatewayPings
-from hopsight.agent.network import Address, Network
+from hopsight.agent.network import Address, Family, Network
 from hopsight.agent.pacing import ClockReading, Spread
 from hopsight.agent.probing import Findings, Prober, Site
 from hopsight.agent.results import (
@@ -47,6 +48,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
         ended_at_s: epoch seconds at which it was over.
         protocol: by which ``ping`` was measured.
         address: what the host resolved to; None when it did not.
+        family: of that address: 4 or 6.
         ping: the series that counts; None when none could be started.
         icmp: the ICMP series, also when ``ping`` is TCP's.
         icmp_blocked: ICMP stayed silent, or was prohibited, while TCP was answered.
@@ -67,6 +69,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     ended_at_s: float
     protocol: Protocol = "icmp"
     address: str | None = None
+    family: Family | None = None
     ping: PingResult | None = None
     icmp: PingResult | None = None
     icmp_blocked: bool = False
@@ -97,39 +100,69 @@ class Measurer:
         self._gateways = GatewayPings(self._prober, clock)
         self._sampler = SystemSampler(clock)
 
-    async def measure(self, target: Target, options: ProbeOptions) -> Measurement:
-        """Measure once; takes the window and little more. A target that fails is a result."""
+    async def measure(self, target: Target, options: ProbeOptions) -> tuple[Measurement, ...]:
+        """Measure once; takes the window and little more. A target that fails is a result.
+
+        Returns:
+            One measurement for each family that the name has, or that was asked for; at least one.
+        """
         before = ClockReading.of(self._clock)
         sampling = asyncio.ensure_future(self._sampler.sample(options.window_s))
         try:
-            with self._spread.place(options.interval_s) as phase_s:
-                found = await self._probe(target, options, phase_s)
-            if found.address is not None:
-                found = structs.replace(found, system_metrics=await sampling)
+            found = await self._measure_families(target, options)
+            if found[0].address is not None:
+                metrics = await sampling
+                found = [structs.replace(one, system_metrics=metrics) for one in found]
         finally:
             sampling.cancel()
-        return _judged_by_the_clocks(found, before, ClockReading.of(self._clock))
+        after = ClockReading.of(self._clock)
+        return tuple(_judged_by_the_clocks(one, before, after) for one in found)
 
     async def aclose(self) -> None:
         """Close the sockets; measurements under way must be over."""
         await self._gateways.aclose()
         self._prober.close()
 
-    async def _probe(self, target: Target, options: ProbeOptions, phase_s: float) -> Measurement:
+    async def _measure_families(self, target: Target, options: ProbeOptions) -> list[Measurement]:
         found = Measurement(
             target=target, visited_site=target.host, started_at_s=self._clock.now(), ended_at_s=0.0
         )
         resolving_s = self._clock.monotonic()
         try:
             addresses = await self._network.resolve(target.host, _RESOLVE_TIMEOUT_S)
+            chosen = self._one_of_each_family(addresses, options.family)
         except OSError as error:
-            return structs.replace(found, errors=(f"cannot resolve {target.host}: {error}",))
+            return [structs.replace(found, errors=(f"cannot resolve {target.host}: {error}",))]
         took_ms = (self._clock.monotonic() - resolving_s) * 1000
-        address = addresses[0]
-        found = structs.replace(
-            found, address=address.host, resolve_ms=took_ms if address.host != target.host else None
-        )
-        return await self._probe_address(found, address, options, phase_s)
+        if chosen[0].host != target.host:
+            found = structs.replace(found, resolve_ms=took_ms)
+        async with asyncio.TaskGroup() as tasks:
+            probing = [tasks.create_task(self._probe_in_place(found, address, options)) for address in chosen]
+        return [task.result() for task in probing]
+
+    def _one_of_each_family(self, addresses: Sequence[Address], wanted: Family | None) -> list[Address]:
+        """The best address of each family; a family that this machine has no route for does not count.
+
+        Raises:
+            OSError: there is none of the family that is wanted.
+        """
+        best: dict[Family, Address] = {}
+        for address in addresses:
+            best.setdefault(address.family, address)
+        if wanted is not None:
+            if wanted not in best:
+                raise OSError(f"it has no IPv{wanted} address")
+            return [best[wanted]]
+        routed = [address for address in best.values() if self._network.route_to(address) is not None]
+        # Without any route the probes themselves say why.
+        return routed or [addresses[0]]
+
+    async def _probe_in_place(
+        self, found: Measurement, address: Address, options: ProbeOptions
+    ) -> Measurement:
+        found = structs.replace(found, address=address.host, family=address.family)
+        with self._spread.place(options.interval_s) as phase_s:
+            return await self._probe_address(found, address, options, phase_s)
 
     async def _probe_address(
         self, found: Measurement, address: Address, options: ProbeOptions, phase_s: float

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    from typing import Any
 
-    from hopsight.agent.measurement import Measurement, Measurer
+    from hopsight.agent.measurement import Measurement
+    from hopsight.agent.network import Family
     from hopsight.agent.results import ProbeOptions
     from hopsight.clock import Clock
     from hopsight.model.agents import Target
@@ -50,6 +52,8 @@ def measure(
         Protocol,
         typer.Option(envvar="HOPSIGHT_PROTOCOL", help="auto: ICMP, and TCP where ICMP stays silent."),
     ] = Protocol.AUTO,
+    ipv4: Annotated[bool, typer.Option("--ipv4", help="Only IPv4; default: each that a name has.")] = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", help="Only IPv6.")] = False,
 ) -> None:
     """Measure loss, latency and jitter to targets, all at the same time.
 
@@ -64,12 +68,20 @@ def measure(
     if len(targets) > _MAX_TARGETS:
         raise InvalidValueError("number of targets", len(targets), f"at most {_MAX_TARGETS}")
     named = [(text, parse_target(text, protocol.value)) for text in targets]
-    options = ProbeOptions(count=count, interval_s=interval, timeout_s=timeout)
+    options = ProbeOptions(
+        count=count, interval_s=interval, timeout_s=timeout, family=_family(ipv4=ipv4, ipv6=ipv6)
+    )
     measured = asyncio.run(_measure_all(named, options, as_json=json))
     if not json:
         from hopsight.cli.measure_output import table
 
         typer.echo(table(measured))
+
+
+def _family(*, ipv4: bool, ipv6: bool) -> "Family | None":
+    if ipv4 == ipv6:
+        return None
+    return 4 if ipv4 else 6
 
 
 async def _measure_all(
@@ -93,17 +105,12 @@ async def _measure_all(
     async with asyncio.TaskGroup() as tasks:
         showing = tasks.create_task(output.show_progress())
         measuring = [
-            tasks.create_task(output.show(text, _measure_one(measurer, target, options)))
-            for text, target in named
+            tasks.create_task(output.show(text, measurer.measure(target, options))) for text, target in named
         ]
         await asyncio.wait(measuring)
         showing.cancel()
     await measurer.aclose()
-    return [task.result() for task in measuring]
-
-
-async def _measure_one(measurer: "Measurer", target: "Target", options: "ProbeOptions") -> "Measurement":
-    return await measurer.measure(target, options)
+    return [(text, one) for task in measuring for text, found in [task.result()] for one in found]
 
 
 class _Output:
@@ -117,17 +124,20 @@ class _Output:
         self._told = False
         self._line_chars = 0
 
-    async def show(self, text: str, measuring: "Awaitable[Measurement]") -> "tuple[str, Measurement]":
-        """Wait for one, and print it if it is to be a line."""
+    async def show(
+        self, text: str, measuring: "Coroutine[Any, Any, tuple[Measurement, ...]]"
+    ) -> "tuple[str, tuple[Measurement, ...]]":
+        """Wait for one target, and print what is to be a line."""
         from hopsight.cli.measure_output import json_line
 
-        measurement = await measuring
+        found = await measuring
         self._done += 1
         self._clear()
-        self._tell_how_to_get_icmp(measurement)
-        if self._as_json:
-            typer.echo(json_line(text, measurement))
-        return text, measurement
+        for measurement in found:
+            self._tell_how_to_get_icmp(measurement)
+            if self._as_json:
+                typer.echo(json_line(text, measurement))
+        return text, found
 
     async def show_progress(self) -> None:
         """Keep a line on the terminal up to date, if there is one."""

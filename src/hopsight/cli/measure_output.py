@@ -43,6 +43,7 @@ class MeasurementLine(Struct, rename="camel", kw_only=True):
 
     target: str
     visited_site: str
+    family: int | None
     protocol: str
     icmp_blocked: bool
     destination: Destination | None
@@ -70,6 +71,7 @@ def json_line(target: str, measurement: Measurement) -> str:
     line = MeasurementLine(
         target=target,
         visited_site=measurement.visited_site,
+        family=measurement.family,
         protocol=measurement.protocol,
         icmp_blocked=measurement.icmp_blocked,
         destination=destination(measurement) if counted else None,
