@@ -39,6 +39,7 @@ class Work:
         self.starts_s: list[float] = []
         self.kept: list[Measurement] = []
         self.takes_s = 10.0
+        self.families = 1
         self.during: Callable[[], None] = lambda: None
 
     async def targets(self) -> Sequence[Target]:
@@ -46,15 +47,16 @@ class Work:
         self.starts_s.append(self.clock.now())
         return self.wanted
 
-    async def measure(self, target: Target) -> Measurement:
+    async def measure(self, target: Target) -> Sequence[Measurement]:
         """Take the time that was told."""
         started_s = self.clock.now()
         if target == self.wanted[0]:
             self.during()
             await self.clock.sleep(self.takes_s)
-        return Measurement(
+        found = Measurement(
             target=target, visited_site=target.host, started_at_s=started_s, ended_at_s=self.clock.now()
         )
+        return [found] * self.families
 
     async def keep(self, measurements: Sequence[Measurement]) -> None:
         """Collect."""
@@ -138,6 +140,31 @@ async def test_all_targets_are_measured_and_kept() -> None:
     assert len(work.kept) == 1_000
 
 
+async def test_every_finding_of_a_target_is_kept() -> None:
+    """A name with both families is measured by both."""
+    work = Work(FakeClock(MINUTE_S), count=3)
+    work.families = 2
+    await Rounds(RoundWork(work.targets, work.measure, work.keep), work.clock).run_once()
+    assert len(work.kept) == 6
+
+
+async def test_a_rare_target_is_measured_in_its_rounds_alone() -> None:
+    """Once in its interval; what is asked for at once is everything."""
+    clock = FakeClock(MINUTE_S)
+    work = Work(clock)
+    rare = Target(host="127.0.0.9", interval_s=300)
+    work.wanted = (*work.wanted, rare)
+    rounds = Rounds(RoundWork(work.targets, work.measure, work.keep), clock, "agent")
+    assert await rounds.run_once() == 2
+    work.starts_s.clear()
+    work.kept.clear()
+    running = asyncio.create_task(rounds.run())
+    await until_then_cancel(lambda: len(work.starts_s) > 20, running)
+    times_s = [found.started_at_s for found in work.kept if found.target == rare]
+    assert len(times_s) == 4
+    assert {int(time_s - MINUTE_S) // 60 % 5 for time_s in times_s} == {int(times_s[0] - MINUTE_S) // 60 % 5}
+
+
 async def test_one_failing_measurement_spares_the_others() -> None:
     """A fault of ours with one target costs that target."""
     work = Work(FakeClock(MINUTE_S), count=3)
@@ -167,7 +194,7 @@ async def test_cancelling_discards_unfinished_windows() -> None:
     """Nothing half measured is kept, and no task is left."""
     work = Work(FakeClock(MINUTE_S), count=2)
 
-    async def measure(_: Target) -> Measurement:
+    async def measure(_: Target) -> Sequence[Measurement]:
         await asyncio.Event().wait()
         raise AssertionError
 

@@ -1,6 +1,8 @@
 """What the server wants of this agent: asked for regularly, and kept for a start without the server."""
 
+import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,10 @@ from hopsight.errors import HopsightError, UploadError
 from hopsight.model.upload import AgentConfiguration
 
 FILE_NAME: Final = "configuration.json"
-INTERVAL_S: Final = 300.0
+AWAY_S: Final = 60.0
+"""Longest wait while the server does not answer: when it is back, so are its wishes within a minute."""
+_EARLIER: Final = 0.1
+"""Share of the interval by which a question may come early: scattered, and never older than asked for."""
 
 _log = structlog.get_logger()
 
@@ -58,24 +63,37 @@ class Configuration:
             now = self.current
             _log.info("configuration", enabled=now.enabled, targets=len(now.targets))
         try:
-            write_private(self._path, msgspec.json.encode(self._kept))
+            await asyncio.to_thread(write_private, self._path, msgspec.json.encode(self._kept))
         except HopsightError as error:
             _log.warning("configuration cannot be kept for the next start", reason=str(error))
 
-    async def run(self, clock: Clock, rng: random.Random) -> None:
-        """Ask every few minutes, each agent at its own moments."""
-        backoff = Backoff(rng, longest_s=INTERVAL_S)
-        wait_s = INTERVAL_S * rng.uniform(0.5, 1)
+    async def run(
+        self, clock: Clock, rng: random.Random, heard: Callable[[UploadError | None], None] = lambda _: None
+    ) -> None:
+        """Ask as often as the server says, each agent at its own moments; more rarely while it is away.
+
+        Args:
+            clock: waited on.
+            rng: scatters the moments.
+            heard: is told of every answer, and of every failure to get one.
+        """
+        poll_s = self.current.poll_s
+        backoff = Backoff(rng, first_s=poll_s, longest_s=max(AWAY_S, poll_s))
+        wait_s = poll_s * rng.uniform(_EARLIER, 1)
         while True:
             await clock.sleep(wait_s)
             try:
                 await self.refresh()
             except UploadError as error:
+                heard(error)
                 wait_s = backoff.after(error, credentials=error.status in CREDENTIALS)
-                _log.info("configuration not to be had now", reason=str(error), retry_in_s=round(wait_s))
+                if backoff.failures == 1:
+                    # Once and not with every try: a server may be away for days.
+                    _log.info("no configuration now; what was said last holds", reason=str(error))
             else:
+                heard(None)
                 backoff.reset()
-                wait_s = INTERVAL_S * rng.uniform(0.9, 1.1)
+                wait_s = self.current.poll_s * rng.uniform(1 - _EARLIER, 1)
 
     def _read(self) -> _Kept:
         try:

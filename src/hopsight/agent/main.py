@@ -2,37 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import ExitStack
 from typing import Any, Final
 
 import structlog
-from msgspec import Struct
 
 from hopsight.agent.client import ServerClient
-from hopsight.agent.configuration import Configuration
 from hopsight.agent.directory import AgentDirectory
-from hopsight.agent.documents import network_session
-from hopsight.agent.enrol import credentials_of, enrol_once, enrol_until_known, resolve_identity
-from hopsight.agent.identity import Identity
+from hopsight.agent.duties import Duties, Parts
+from hopsight.agent.enrol import enrol_once, enrol_until_known, resolve_identity
 from hopsight.agent.machine import read_agent_info
-from hopsight.agent.measurement import Measurement, Measurer
 from hopsight.agent.network import Network
 from hopsight.agent.results import ProbeOptions
-from hopsight.agent.rounds import Rounds, RoundWork
 from hopsight.agent.spool import Spool
-from hopsight.agent.surroundings import Surroundings, check_targets
-from hopsight.agent.upload import Uploader
+from hopsight.agent.surroundings import check_targets
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig
-from hopsight.errors import StoreUnavailableError, UploadError
-from hopsight.model.agents import AgentInfo, Target
-from hopsight.model.upload import NetworkSessionRecord
+from hopsight.model.agents import AgentInfo
 
 OPTIONS: Final = ProbeOptions()
-FIRST_ANSWER_S: Final = 5.0
-LAST_UPLOAD_S: Final = 1.0
-"""How long stopping may wait for one last upload; what it does not take stays in the spool."""
 
 _log = structlog.get_logger()
 
@@ -88,7 +77,6 @@ class Agent:
                 "waiting records belong to the old one and are dropped",
                 dropped=dropped,
             )
-        self._missing: set[str] = set()
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -141,82 +129,32 @@ class Agent:
         self._identity = await enrol_until_known(
             self._directory.path, self._identity, client, self._read_info(), self._clock, self._rng
         )
-        async with self._duties(client) as duties:
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(duties.rounds.run())
-                    tasks.create_task(duties.uploader.run(duties.rounds.first_done))
-                    tasks.create_task(duties.configuration.run(self._clock, self._rng))
-            finally:
-                await duties.deliver_last()
+        async with Duties.taken_up(self._parts(client)) as duties:
+            await duties.run()
 
     async def _once(self, client: ServerClient) -> bool:
         info = self._read_info()
         self._identity = await enrol_once(self._directory.path, self._identity, client, info)
-        async with self._duties(client) as duties:
-            measured = await duties.rounds.run_once()
-            try:
-                delivered = await duties.uploader.drain()
-            except (UploadError, StoreUnavailableError) as error:
-                _log.warning("cannot upload now; records are kept", reason=str(error))
-                return False
-        _log.info("one round is over", targets=measured, delivered=delivered)
-        return True
+        async with Duties.taken_up(self._parts(client)) as duties:
+            return await duties.run_once()
 
-    @asynccontextmanager
-    async def _duties(self, client: ServerClient) -> AsyncIterator["Duties"]:
-        configuration = Configuration(self._directory.path, client, credentials_of(self._identity))
-        try:
-            # Asked before the first round; a server that does not answer must not hold it up for long.
-            async with asyncio.timeout(FIRST_ANSWER_S):
-                await configuration.refresh()
-        except (UploadError, TimeoutError) as error:
-            _log.warning("starting with the configuration kept from before", reason=str(error) or "no answer")
-        measurer = Measurer(self._network, self._clock, self._rng)
-        try:
-            yield self._wired(client, configuration, measurer)
-        finally:
-            await measurer.aclose()
-
-    def _wired(self, client: ServerClient, configuration: Configuration, measurer: Measurer) -> "Duties":
-        surroundings = Surroundings(self._config, self._network, self._identity.url, self._read_info)
-        uploader = Uploader(
-            client,
-            credentials_of(self._identity),
-            spool=self._spool,
-            info=surroundings.info,
-            may_send=lambda: configuration.current.enabled,
+    def _parts(self, client: ServerClient) -> Parts:
+        return Parts(
+            config=self._config,
+            directory=self._directory.path,
+            network=self._network,
             clock=self._clock,
             rng=self._rng,
+            options=self._options,
+            identity=self._identity,
+            spool=self._spool,
+            client=client,
+            read_info=self._read_info,
         )
-
-        async def targets() -> Sequence[Target]:
-            return await asyncio.to_thread(surroundings.targets, configuration.current)
-
-        async def measure(target: Target) -> Measurement:
-            return (await measurer.measure(target, self._options))[0]
-
-        async def keep(measurements: Sequence[Measurement]) -> None:
-            self._say_what_is_missing(measurements)
-            records = records_of(measurements, self._identity, self._rng)
-            if records:
-                await asyncio.to_thread(self._spool.append, records, surroundings.context())
-
-        return Duties(
-            configuration=configuration,
-            uploader=uploader,
-            rounds=Rounds(RoundWork(targets, measure, keep), self._clock),
-        )
-
-    def _say_what_is_missing(self, measurements: Sequence[Measurement]) -> None:
-        """Once for each reason, not once a minute: that ICMP is not allowed, and how to allow it."""
-        reasons = {item.icmp_unavailable for item in measurements if item.icmp_unavailable is not None}
-        for reason in sorted(reasons - self._missing):
-            _log.warning("measuring by TCP alone", reason=reason)
-        self._missing |= reasons
 
     def _client(self) -> ServerClient:
-        return ServerClient(self._identity.url, self._identity.fingerprint)
+        # Two, so that a long upload does not hold up the question of what to measure.
+        return ServerClient(self._identity.url, self._identity.fingerprint, connections=2)
 
     def _read_info(self) -> AgentInfo:
         return read_agent_info(agent_name=self._config.agent_name, location=self._config.location)
@@ -226,40 +164,3 @@ class Agent:
         _log.info("agent stopped", waiting=counts.waiting, dropped=counts.dropped, refused=counts.refused)
         self._spool.close()
         self._directory.close()
-
-
-class Duties(Struct, frozen=True):
-    """What an enrolled agent does all day."""
-
-    configuration: Configuration
-    uploader: Uploader
-    rounds: Rounds
-
-    async def deliver_last(self) -> None:
-        """One quick try on the way out; what it does not take waits in the spool."""
-        try:
-            async with asyncio.timeout(LAST_UPLOAD_S):
-                await self.uploader.drain()
-        except (UploadError, StoreUnavailableError, TimeoutError):
-            _log.info("not everything could be uploaded; records are kept")
-
-
-def records_of(
-    measurements: Sequence[Measurement], identity: Identity, rng: random.Random
-) -> list[NetworkSessionRecord]:
-    """What is to be kept of measurements: a window that was slept through is none, and is not recorded."""
-    records = []
-    for measurement in measurements:
-        if measurement.asleep:
-            _log.info("the machine slept: measurement discarded", target=measurement.visited_site)
-            continue
-        document = network_session(measurement, identity.aid or 0, identity.agent_id or "", rng)
-        if document is None:
-            _log.warning(
-                "not measured", target=measurement.visited_site, reason="; ".join(measurement.errors)
-            )
-            continue
-        records.append(
-            NetworkSessionRecord(document=document, context=0, visited_site=measurement.visited_site)
-        )
-    return records

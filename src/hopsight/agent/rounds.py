@@ -8,6 +8,7 @@ import structlog
 from msgspec import Struct
 
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.schedule import due
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
 from hopsight.model.ids import SESSION_ROUND_S, round_of
@@ -27,22 +28,30 @@ class RoundWork(Struct, frozen=True):
     """What one round is made of; how each is done is not this module's business.
 
     Args:
-        targets: what to measure now; none: nothing (disabled).
-        measure: measures one target.
+        targets: what is to be measured at all, now; none: nothing (disabled, offline).
+        measure: measures one target: nothing to keep, or one finding for each family that it has.
         keep: takes what ended at about the same time.
     """
 
     targets: Callable[[], Awaitable[Sequence[Target]]]
-    measure: Callable[[Target], Awaitable[Measurement]]
+    measure: Callable[[Target], Awaitable[Sequence[Measurement]]]
     keep: Callable[[Sequence[Measurement]], Awaitable[None]]
 
 
 class Rounds:
-    """Runs rounds, one at a time."""
+    """Runs rounds, one at a time.
 
-    def __init__(self, work: RoundWork, clock: Clock) -> None:
+    Args:
+        work: what a round is made of.
+        clock: says when.
+        agent_id: in which round of its interval a target is due depends on it.
+    """
+
+    def __init__(self, work: RoundWork, clock: Clock, agent_id: str = "") -> None:
         self._work = work
         self._clock = clock
+        self._agent_id = agent_id
+        self._previous: int | None = None
         self.first_done = asyncio.Event()
 
     async def run(self) -> None:
@@ -50,7 +59,7 @@ class Rounds:
         while True:
             started_s = self._clock.now()
             try:
-                await self.run_once()
+                await self._run_due(started_s)
             except Exception:  # noqa: BLE001 - a fault of ours in one round must not end all measuring
                 _log.exception("a round failed")
             self.first_done.set()
@@ -58,19 +67,30 @@ class Rounds:
             await self._until_next()
 
     async def run_once(self) -> int:
-        """One round, now.
+        """One round of all targets, whatever their intervals, now.
 
         Returns:
             How many targets were measured.
         """
-        if self._clock.now() < EARLIEST_S:
-            _log.error("the clock of this machine is not set: not measuring", now_s=round(self._clock.now()))
+        if not self._clock_is_set():
             return 0
         targets = await self._work.targets()
-        if not targets:
-            return 0
         await self._measure_all(targets)
         return len(targets)
+
+    async def _run_due(self, now_s: float) -> None:
+        if not self._clock_is_set():
+            return
+        targets = await self._work.targets()
+        round_id, previous = round_of(now_s), self._previous
+        self._previous = round_id
+        await self._measure_all(due(targets, self._agent_id, round_id, previous))
+
+    def _clock_is_set(self) -> bool:
+        now_s = self._clock.now()
+        if now_s < EARLIEST_S:
+            _log.error("the clock of this machine is not set: not measuring", now_s=round(now_s))
+        return now_s >= EARLIEST_S
 
     async def _measure_all(self, targets: Sequence[Target]) -> None:
         # All at once: the measurer spreads the probes of those under way over the interval.
@@ -81,7 +101,9 @@ class Rounds:
                 await asyncio.wait(pending, timeout=GROUP_S)
                 done = {task for task in pending if task.done()}
                 pending -= done
-                await self._work.keep([task.result() for task in done if _ended_well(task)])
+                await self._work.keep(
+                    [found for task in done if _ended_well(task) for found in task.result()]
+                )
         finally:
             await _discard(pending)
 
@@ -103,18 +125,18 @@ class Rounds:
         return round_of(self._clock.now()) + SESSION_ROUND_S
 
 
-async def _measured(measuring: Awaitable[Measurement]) -> Measurement:
+async def _measured(measuring: Awaitable[Sequence[Measurement]]) -> Sequence[Measurement]:
     return await measuring
 
 
-def _ended_well(task: asyncio.Task[Measurement]) -> bool:
+def _ended_well(task: asyncio.Task[Sequence[Measurement]]) -> bool:
     error = task.exception()
     if error is not None:
         _log.error("a measurement failed", error=repr(error))
     return error is None
 
 
-async def _discard(tasks: set[asyncio.Task[Measurement]]) -> None:
+async def _discard(tasks: set[asyncio.Task[Sequence[Measurement]]]) -> None:
     """An unfinished window is worth nothing."""
     for task in tasks:
         task.cancel()
