@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from hopsight.agent.documents import destination, network_session
 from hopsight.agent.measurement import ASLEEP, Measurement, Measurer
-from hopsight.agent.network import Address, Family, IcmpSocket, Route, TableRoute, TcpOutcome
+from hopsight.agent.network import (
+    Address,
+    Family,
+    IcmpSocket,
+    PathSocket,
+    Route,
+    SynFlow,
+    TableRoute,
+    TcpOutcome,
+)
 from hopsight.agent.results import CLOCK_STEPPED, PingResult, ProbeOptions, rtt_statistics
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
@@ -50,6 +59,18 @@ class TcpOnly:
         """The next outcome, over and over."""
         self.asked.append(port)
         return self.outcomes[(len(self.asked) - 1) % len(self.outcomes)]
+
+    def open_path(self, family: Family, identifier: int) -> PathSocket:
+        """Not to be had, either."""
+        raise ProbeUnavailableError(f"no ICMP over IPv{family} for {identifier & 0}")
+
+    def open_syn_flow(self, address: Address, port: int) -> SynFlow:
+        """No paths."""
+        raise ProbeUnavailableError(f"no path to {address.host}:{port}")
+
+    async def reverse_name(self, address: Address, timeout_s: float) -> str | None:  # noqa: ARG002
+        """No names."""
+        return None
 
     def route_to(self, address: Address) -> Route | None:  # noqa: ARG002
         """No routes."""

@@ -3,7 +3,7 @@
 ``Network`` is what the probes ask for; ``SystemNetwork`` is the machine's own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -88,6 +88,96 @@ class IcmpSocket(Protocol):
         ...
 
 
+class HopAnswer(NamedTuple):
+    """An ICMP error about a probe of a path trace, not yet believed.
+
+    Args:
+        destination: where the quoted probe was going.
+        sequence: of the quoted probe.
+        payload: of the quoted probe: may be cut short, or padded.
+        router: who says so.
+        expired: the time to live ran out on the way; else the probe was refused.
+        reason: for a person.
+        mpls: labels that the router quoted, ``L=301472,E=0,S=1,T=1``.
+        kernel_ns: kernel stamp of its arrival, if any.
+    """
+
+    destination: Address
+    sequence: int
+    payload: bytes
+    router: Address
+    expired: bool
+    reason: str
+    mpls: tuple[str, ...]
+    kernel_ns: int | None
+
+
+PathEvent = EchoReply | SendStamp | HopAnswer
+
+
+class PathSocket(Protocol):
+    """One ICMP socket for all path traces of a family; the flow label of IPv6 stays zero."""
+
+    @property
+    def kind(self) -> Literal["datagram", "raw"]:
+        """How it was opened."""
+        ...
+
+    def listen(self, on_ready: Callable[[], None]) -> None:
+        """Have ``on_ready`` called (on the event loop) whenever there is something to receive."""
+        ...
+
+    def send(self, address: Address, ttl: int, sequence: int, payload: bytes) -> int:
+        """Send an echo request that lives for ``ttl`` hops; the key that its ``SendStamp`` will have.
+
+        Raises:
+            OSError: the kernel did not accept it.
+        """
+        ...
+
+    def receive(self) -> list[PathEvent]:
+        """Everything that is waiting, up to a bound; empty when there is nothing more."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening and close."""
+        ...
+
+
+class SynAnswer(Struct, frozen=True, kw_only=True):
+    """What came back for one SYN of a path trace.
+
+    Args:
+        router: who answered.
+        expired: the time to live ran out; else the answer is final.
+        reached: the destination itself spoke: connection, reset, or its own refusal.
+        rtt_s: by the kernel where it says (``TCP_INFO``, receive stamp), else by the monotonic clock.
+        mpls: labels that the router quoted.
+    """
+
+    router: Address
+    expired: bool
+    reached: bool
+    rtt_s: float
+    mpls: tuple[str, ...] = ()
+
+
+class SynFlow(Protocol):
+    """SYNs to one port from one port, one after the other: one flow, whatever their time to live."""
+
+    async def probe(self, ttl: int, timeout_s: float) -> SynAnswer | None:
+        """Send a SYN that lives for ``ttl`` hops, and wait; None: no answer in time. Not concurrently.
+
+        Raises:
+            OSError: the kernel did not accept it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the port back."""
+        ...
+
+
 class TcpOutcome(Struct, frozen=True, kw_only=True):
     """What became of one attempt to connect.
 
@@ -133,7 +223,36 @@ class TableRoute(Struct, frozen=True, kw_only=True):
     metric: int
 
 
-class Network(Protocol):
+class PathNetwork(Protocol):
+    """What tracing paths asks of the network."""
+
+    def open_path(self, family: Family, identifier: int) -> PathSocket:
+        """Open an ICMP socket for traces: unprivileged, else raw with ``identifier`` (16 bits).
+
+        Raises:
+            ProbeUnavailableError: neither is to be had; says how to get it.
+        """
+        ...
+
+    def open_syn_flow(self, address: Address, port: int) -> SynFlow:
+        """A flow of SYNs to a port.
+
+        Raises:
+            OSError: the kernel gives no port to send from.
+            ProbeUnavailableError: not built for this system.
+        """
+        ...
+
+    async def reverse_name(self, address: Address, timeout_s: float) -> str | None:
+        """The name that an address has in DNS; None: it has none.
+
+        Raises:
+            OSError: nobody said in time.
+        """
+        ...
+
+
+class Network(PathNetwork, Protocol):
     """What measuring asks of the network."""
 
     async def resolve(self, host: str, timeout_s: float) -> list[Address]:
@@ -162,4 +281,113 @@ class Network(Protocol):
 
     def routes(self, family: Family) -> list[TableRoute]:
         """All unicast routes of a family; empty where they cannot be asked for."""
+        ...
+
+
+class ClosedSocket(Struct, frozen=True, kw_only=True, gc=False):
+    """A TCP socket that the kernel let go, and what it knew of the connection; None: it does not say.
+
+    Args:
+        cookie: the kernel's number of the socket, never used again.
+        local: its own address; unspecified when it was disconnected, or never connected.
+        local_port: its own port.
+        remote: the other end's address, unspecified when there was none.
+        remote_port: the other end's port; 0 when there was none, or when the socket was disconnected.
+        established: the handshake was completed.
+        min_rtt_ms: lowest RTT (of the last five minutes, by the kernel's default).
+        smoothed_rtt_ms: the last smoothed RTT.
+        retransmits: segments sent again, SYNs too.
+        segments_sent: all, acknowledgements and those sent again too.
+        bytes_sent: data that the other end has acknowledged.
+        bytes_received: data, and one for the other end's FIN.
+    """
+
+    cookie: int
+    local: str
+    local_port: int
+    remote: str
+    remote_port: int
+    established: bool
+    min_rtt_ms: float | None = None
+    smoothed_rtt_ms: float | None = None
+    retransmits: int | None = None
+    segments_sent: int | None = None
+    bytes_sent: int | None = None
+    bytes_received: int | None = None
+
+
+class WatchSocket(Protocol):
+    """Hears of every TCP socket of the machine that closes, but not of the agent's own."""
+
+    @property
+    def lost(self) -> int:
+        """Announcements that the kernel had no room for, ever."""
+        ...
+
+    def listen(self, on_ready: Callable[[], None]) -> None:
+        """Have ``on_ready`` called (on the event loop) whenever there is something to receive."""
+        ...
+
+    def receive(self) -> list[ClosedSocket]:
+        """Everything that is waiting, up to a bound; empty when there is nothing more."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening and close."""
+        ...
+
+
+class NameSocket(Protocol):
+    """Sees the answers of name servers that come to this machine."""
+
+    def listen(self, on_ready: Callable[[], None]) -> None:
+        """Have ``on_ready`` called (on the event loop) whenever there is something to receive."""
+        ...
+
+    def receive(self) -> list[bytes]:
+        """DNS messages that are waiting, up to a bound; not yet believed."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening and close."""
+        ...
+
+
+OnResolved = Callable[[str, Sequence[str]], None]
+"""Takes a name and the addresses that it led to."""
+
+
+class PassiveNetwork(Protocol):
+    """What watching, without a probe, asks of the network."""
+
+    def open_watch(self) -> WatchSocket:
+        """Begin to hear of sockets that close.
+
+        Raises:
+            ProbeUnavailableError: the system does not tell; says what is missing.
+        """
+        ...
+
+    def open_name_watch(self) -> NameSocket:
+        """Begin to see name servers' answers.
+
+        Raises:
+            ProbeUnavailableError: it is not allowed; says what is missing.
+        """
+        ...
+
+    def tell_resolved(self, on_resolved: OnResolved | None) -> None:
+        """Have ``on_resolved`` called with each name that the agent itself resolves; None: no more."""
+        ...
+
+    def listening_ports(self) -> frozenset[int]:
+        """Local TCP ports that somebody accepts connections on.
+
+        Raises:
+            OSError: the system does not tell.
+        """
+        ...
+
+    def own_addresses(self) -> frozenset[str]:
+        """All addresses of this machine."""
         ...

@@ -6,7 +6,19 @@ import socket
 
 from hopsight.agent.icmp_socket import open_icmp_socket
 from hopsight.agent.netlink import route_to, table_routes
-from hopsight.agent.network import Address, Family, IcmpSocket, Route, TableRoute, TcpOutcome
+from hopsight.agent.network import (
+    Address,
+    Family,
+    IcmpSocket,
+    PathSocket,
+    Route,
+    SynFlow,
+    TableRoute,
+    TcpOutcome,
+)
+from hopsight.agent.path_icmp_socket import open_path_socket
+from hopsight.agent.path_reverse import reverse_name
+from hopsight.agent.path_syn_flow import open_syn_flow
 from hopsight.agent.tcp_connect import connect_tcp
 from hopsight.clock import Clock
 
@@ -49,6 +61,31 @@ class SystemNetwork:
     async def connect_tcp(self, address: Address, port: int, timeout_s: float) -> TcpOutcome:
         """Connect, and close at once."""
         return await connect_tcp(address, port, timeout_s, self._clock)
+
+    def open_path(self, family: Family, identifier: int) -> PathSocket:
+        """Open an ICMP socket for traces: unprivileged, else raw.
+
+        Raises:
+            ProbeUnavailableError: neither is to be had; says how to get it.
+        """
+        return open_path_socket(family, identifier)
+
+    def open_syn_flow(self, address: Address, port: int) -> SynFlow:
+        """A flow of SYNs to a port.
+
+        Raises:
+            OSError: the kernel gives no port to send from.
+            ProbeUnavailableError: not built for this system.
+        """
+        return open_syn_flow(address, port, self._clock)
+
+    async def reverse_name(self, address: Address, timeout_s: float) -> str | None:
+        """The name that an address has in DNS.
+
+        Raises:
+            OSError: nobody said in time.
+        """
+        return await reverse_name(address, timeout_s)
 
     def route_to(self, address: Address) -> Route | None:
         """The kernel's own route look-up."""
