@@ -70,6 +70,32 @@ def test_a_kind_that_is_new_to_the_file_gets_every_step(path: Path) -> None:
     connection.close()
 
 
+def test_only_kinds_with_a_detail_have_a_table_for_it(path: Path) -> None:
+    """In a new file, and in one that was written before there were details, whose rows stay."""
+    before = [step for step in migrations() if step.number < 3]
+    connection = apsw.Connection(str(path))
+    migrate(connection, before)
+    connection.execute("INSERT INTO user_sessions (aid, round_id, id) VALUES (1, 60, 'x')")
+    connection.close()
+    for opened in (open_writer(path), open_writer(path.with_name("new.db"))):
+        for kind in KINDS.values():
+            assert opened.table_exists("main", f"{kind.table}_detail") == (kind.detail is not None)
+        opened.close()
+    reader = open_reader(path)
+    assert reader.execute("SELECT count(*) FROM user_sessions").get == 1
+    reader.close()
+
+
+def test_a_kind_that_has_a_detail_from_now_on_gets_its_table(path: Path) -> None:
+    """When the table is missing from a file of the newest version, opening makes it."""
+    connection = open_writer(path)
+    connection.execute("DROP TABLE user_sessions_detail")
+    connection.close()
+    connection = open_writer(path)
+    assert columns(connection, "user_sessions_detail") == ["aid", "round_id", "id", "detail"]
+    connection.close()
+
+
 def test_a_failing_step_leaves_the_file_as_it_was(path: Path) -> None:
     """Migrations are all or nothing."""
     connection = open_writer(path)

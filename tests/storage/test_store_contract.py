@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from hopsight.errors import StoreUnavailableError
-from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, Dimensions, FilterKey
+from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, USER_SESSIONS, Dimensions, FilterKey
+from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Filter, Query, Record
 from hopsight.storage import BACKENDS, open_store
 from hopsight.storage.store import Added, Store
@@ -255,6 +256,89 @@ async def test_a_duplicate_leaves_the_first_untouched(store: Store, rng: random.
     assert await bodies(store, question()) == in_order([first, other])
 
 
+KINDS_WITH_DETAILS = [name for name, kind in KINDS.items() if kind.detail is not None]
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_DETAILS)
+async def test_a_detail_comes_back_with_its_record_alone(store: Store, rng: random.Random, kind: str) -> None:
+    """``get`` gives each record's own detail back, byte for byte; pages know bodies only."""
+    details = [b"{}", b"", None, b"x" * 1_000_000, bytes(range(256)), b'{"network":{}}']
+    records = [
+        msgspec.structs.replace(record, detail=detail)
+        for record, detail in zip(some(rng, len(details)), details, strict=True)
+    ]
+    await store.add(kind, records)
+    for record in records:
+        assert await store.get(kind, AID, record.round_id, record.record_id) == record
+    page = await store.page(msgspec.structs.replace(question(), kind=kind))
+    assert page.bodies == in_order(records)
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_DETAILS)
+async def test_the_first_of_an_id_keeps_its_detail(store: Store, rng: random.Random, kind: str) -> None:
+    """A duplicate changes no detail, and brings none where the first had none; also within one batch."""
+    first, without = some(rng, 2)
+    first = msgspec.structs.replace(first, detail=b'{"first":1}')
+    later = [msgspec.structs.replace(record, detail=b'{"later":1}') for record in (first, without)]
+    assert await store.add(kind, [first, without, *later]) == Added(stored=2, duplicates=2)
+    assert await store.add(kind, later) == Added(stored=0, duplicates=2)
+    for record in (first, without):
+        assert await store.get(kind, AID, record.round_id, record.record_id) == record
+
+
+async def test_a_kind_without_a_detail_keeps_none(store: Store, rng: random.Random) -> None:
+    """What is given all the same is dropped; the record is kept."""
+    (record,) = some(rng, 1, detail=b"{}")
+    await store.add(NETWORK_SESSIONS, [record])
+    kept = await store.get(NETWORK_SESSIONS, AID, record.round_id, record.record_id)
+    assert kept == msgspec.structs.replace(record, detail=None)
+
+
+@pytest.mark.parametrize("kind", KINDS_WITH_DETAILS)
+async def test_a_detail_goes_with_its_record(store: Store, rng: random.Random, kind: str) -> None:
+    """What was pruned and comes again without a detail has none; in all account groups, and no other goes."""
+    old = [
+        sample_record(rng, aid=aid, round_id=ROUND_ID + place * 60)
+        for aid in (AID, OTHER_AID)
+        for place in range(5)
+    ]
+    old = [msgspec.structs.replace(record, detail=b"{}") for record in old]
+    await store.add(kind, old)
+    assert await store.prune(kind, ROUND_ID + 180) == 6
+    bare = [msgspec.structs.replace(record, detail=None) for record in old]
+    assert await store.add(kind, bare) == Added(stored=6, duplicates=4)
+    for before, now in zip(old, bare, strict=True):
+        expected = now if before.round_id < ROUND_ID + 180 else before
+        assert await store.get(kind, before.aid, before.round_id, before.record_id) == expected
+
+
+async def test_records_are_counted_by_a_dimension(store: Store, rng: random.Random) -> None:
+    """Counts are those of all that range and filters admit, unknown values under None, others' not at all."""
+    records = [
+        sample_record(
+            rng,
+            aid=aid,
+            round_id=ROUND_ID + 60 * place,
+            dimensions=Dimensions(agent_id=AGENT_ID, verdict=verdict, ssid=ssid),
+        )
+        for aid in (AID, OTHER_AID)
+        for place in range(4)
+        for verdict in ("healthy", "healthy", "lan", None)
+        for ssid in ("a", "b")
+    ]
+    await store.add(USER_SESSIONS, records)
+    asked = msgspec.structs.replace(
+        question(first_round=ROUND_ID + 60, last_round=ROUND_ID + 120, limit=1, skip=3), kind=USER_SESSIONS
+    )
+    assert await store.count_by(asked, "verdict") == {"healthy": 8, "lan": 4, None: 4}
+    by_ssid = msgspec.structs.replace(asked, filters=(Filter("ssid", ("b", "c")),))
+    assert await store.count_by(by_ssid, "verdict") == {"healthy": 4, "lan": 2, None: 2}
+    assert await store.count_by(msgspec.structs.replace(asked, first_round=10**30), "verdict") == {}
+    assert await store.count_by(msgspec.structs.replace(asked, kind=NETWORK_SESSIONS), "verdict") == {}
+    with pytest.raises(LookupError):
+        await store.count_by(asked, "no_such_column")
+
+
 async def test_prune_removes_exactly_the_old_rounds(store: Store, rng: random.Random) -> None:
     """Rounds before the given one go in all account groups; that one and newer ones stay."""
     records = [
@@ -295,6 +379,7 @@ async def test_a_closed_store_says_so(store: Store, rng: random.Random) -> None:
         store.last_round(NETWORK_SESSIONS, AID),
         store.get(NETWORK_SESSIONS, AID, ROUND_ID, record.record_id),
         store.prune(NETWORK_SESSIONS, ROUND_ID),
+        store.count_by(question(), "verdict"),
     ):
         with pytest.raises(StoreUnavailableError):
             await asked

@@ -1,9 +1,13 @@
 """A store that forgets: the readable definition of the contract, and quick to have in a test."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from hopsight.errors import StoreUnavailableError
+from hopsight.model.dimensions import Dimensions
+from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, PageOf, Query, Record
 from hopsight.storage.store import Added
 
@@ -18,6 +22,8 @@ class MemoryStore:
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records; one whose ID is known is left as it was."""
         self._check_open()
+        if KINDS[kind].detail is None:
+            records = [structs.replace(record, detail=None) for record in records]
         stored = sum(self._add_one(kind, record) for record in records)
         return Added(stored=stored, duplicates=len(records) - stored)
 
@@ -40,6 +46,15 @@ class MemoryStore:
         """One record, whole."""
         self._check_open()
         return self._groups.get((kind, aid), {}).get(Cursor(round_id, record_id))
+
+    async def count_by(self, query: Query, column: str) -> dict[str | None, int]:
+        """How many of the records there are of each value of ``column``, a field of ``Dimensions``."""
+        self._check_open()
+        if column not in Dimensions.__struct_fields__:
+            raise LookupError(f"{column} is no field of Dimensions")
+        group = self._groups.get((query.kind, query.aid), {}).values()
+        everything = structs.replace(query, after=None)
+        return dict(Counter(getattr(one.dimensions, column) for one in group if _matches(one, everything)))
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in all account groups."""

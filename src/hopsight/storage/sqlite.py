@@ -2,7 +2,7 @@
 
 Where a read runs: a page without filters that skips little takes a millisecond or two, and so do
 ``last_round`` and ``get``: these run on the event loop itself, as handing them to a thread costs more than it
-saves. All else (filters, long skips) may take longer, and runs in a thread with a connection of its own.
+saves. All else (filters, long skips, counts) may take longer, and runs in a thread with its own connection.
 
 What ``prune`` frees is used again by new records; the file does not shrink.
 """
@@ -18,7 +18,7 @@ import apsw
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.query import PageOf, Query, Record
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
-from hopsight.storage.sqlite_query import read_last_round, read_page, read_record
+from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
 from hopsight.storage.sqlite_writer import Writer
 from hopsight.storage.store import Added
@@ -67,6 +67,10 @@ class SqliteStore:
         """One record, whole."""
         with unavailable():
             return read_record(self._reader, kind, aid, round_id, record_id)
+
+    async def count_by(self, query: Query, column: str) -> dict[str | None, int]:
+        """How many of the records there are of each value of ``column``, a field of ``Dimensions``."""
+        return await self._long_reads.run(lambda connection: read_counts(connection, query, column))
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in short transactions between those of ``add``."""

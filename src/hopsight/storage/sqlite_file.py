@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from hopsight.errors import ConfigError, StoreUnavailableError
-from hopsight.model.kinds import KINDS
+from hopsight.model.kinds import KINDS, Kind
 
 WRITER_CACHE_KIB: Final = 16_384
 READER_CACHE_KIB: Final = 4_096
@@ -18,11 +18,22 @@ _WAL_KEPT_BYTES: Final = 64 << 20
 _READ_WRITE: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
 
 
+_DETAILS_ONLY: Final = "-- only: kinds with a detail\n"
+
+
 class Migration(NamedTuple):
-    """A numbered step of the schema: SQL with ``{table}`` where the name of a kind's table belongs."""
+    """A numbered step of the schema: SQL with ``{table}`` where the name of a kind's table belongs.
+
+    One that begins with ``-- only: kinds with a detail`` is about ``{table}_detail``, which other kinds lack.
+    """
 
     number: int
     sql: str
+
+    @property
+    def details_only(self) -> bool:
+        """Whether it is for kinds with a detail alone."""
+        return self.sql.startswith(_DETAILS_ONLY)
 
 
 def open_writer(path: Path) -> apsw.Connection:
@@ -77,7 +88,9 @@ def migrations() -> list[Migration]:
 
 
 def migrate(connection: apsw.Connection, steps: list[Migration]) -> None:
-    """Apply what the file lacks, all or nothing. A kind that is new to the file gets every step.
+    """Apply what the file lacks, all or nothing.
+
+    A kind that is new to the file gets every step; one that has a detail from now on, every step of those.
 
     Raises:
         ConfigError: the file is of a newer version than the last of ``steps``.
@@ -91,13 +104,27 @@ def migrate(connection: apsw.Connection, steps: list[Migration]) -> None:
                 connection.filename,
                 f"schema version {newest} or older, not {version}; update Hopsight",
             )
-        for table in (kind.table for kind in KINDS.values()):
-            done = version if connection.table_exists("main", table) else 0
-            for step in steps:
-                if step.number > done:
-                    connection.execute(step.sql.replace("{table}", table))
+        for kind in KINDS.values():
+            for step in _lacking(connection, kind, version, steps):
+                connection.execute(step.sql.replace("{table}", kind.table))
         if version != newest:
             connection.pragma("user_version", newest)
+
+
+def _lacking(
+    connection: apsw.Connection, kind: Kind, version: int, steps: list[Migration]
+) -> list[Migration]:
+    """The steps that a kind's tables have not seen yet."""
+    done = version if connection.table_exists("main", kind.table) else 0
+    details_done = version if connection.table_exists("main", f"{kind.table}_detail") else 0
+    lacking = []
+    for step in steps:
+        if step.details_only:
+            if kind.detail is not None and step.number > details_done:
+                lacking.append(step)
+        elif step.number > done:
+            lacking.append(step)
+    return lacking
 
 
 def _open_writer(path: Path) -> apsw.Connection:

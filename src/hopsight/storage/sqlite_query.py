@@ -20,6 +20,7 @@ import apsw
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Filter, PageOf, Query, Record
+from hopsight.storage.sqlite_details import unpack_detail
 from hopsight.storage.sqlite_rows import DIMENSION_COLUMNS, dimension_columns
 
 MERGED_DIMS: Final = 16
@@ -54,14 +55,16 @@ def read_record(
 ) -> Record | None:
     """One record, whole."""
     table = KINDS[kind].table
+    detail, join = _detail_sql(kind)
     sql = (
-        f"SELECT r.loss_percent, r.latency_ms, r.jitter_ms, r.body, {dimension_columns('d.')}"
-        f" FROM {table} r JOIN {table}_dim d ON d.dim = r.dim WHERE r.aid = ? AND r.round_id = ? AND r.id = ?"
+        f"SELECT r.loss_percent, r.latency_ms, r.jitter_ms, r.body, {detail}, {dimension_columns('d.')}"
+        f" FROM {table} r JOIN {table}_dim d ON d.dim = r.dim {join}"
+        " WHERE r.aid = ? AND r.round_id = ? AND r.id = ?"
     )
     row = connection.execute(sql, (aid, round_id, record_id)).fetchone()
     if row is None:
         return None
-    loss_percent, latency_ms, jitter_ms, body, *dimensions = row
+    loss_percent, latency_ms, jitter_ms, body, packed, *dimensions = row
     return Record(
         aid=aid,
         round_id=round_id,
@@ -71,7 +74,31 @@ def read_record(
         latency_ms=latency_ms,
         jitter_ms=jitter_ms,
         body=body,
+        detail=unpack_detail(packed),
     )
+
+
+def read_counts(connection: apsw.Connection, question: Query, column: str) -> dict[str | None, int]:
+    """How many records there are of each value of a dimension: by the index alone, no body is read."""
+    table = KINDS[question.kind].table
+    if column not in DIMENSION_COLUMNS:
+        raise LookupError(f"{column} is no field of Dimensions")
+    conditions, values = _conditions(question)
+    counted = (
+        f"SELECT count(*) FROM {table} INDEXED BY {table}_by_dim"
+        " WHERE aid = :aid AND dim = d.dim AND round_id BETWEEN :first AND :last"
+    )
+    sql = (
+        f'SELECT value, sum(records) FROM (SELECT d."{column}" AS value, ({counted}) AS records'
+        f" FROM {table}_dim d WHERE d.aid = :aid{conditions}) WHERE records > 0 GROUP BY value"
+    )
+    bindings = {
+        "aid": question.aid,
+        "first": _bounded(question.first_round),
+        "last": _bounded(question.last_round),
+    }
+    rows: list[Any] = connection.execute(sql, bindings | values).fetchall()
+    return dict(rows)
 
 
 def filter_plan(connection: apsw.Connection, query: Query) -> tuple[str, Bindings] | None:
@@ -101,14 +128,30 @@ def _page(rows: list[tuple[Any, ...]], limit: int) -> PageOf:
 
 
 def _matching_dims(connection: apsw.Connection, table: str, query: Query) -> "array.array[int]":
+    conditions, bindings = _conditions(query)
+    sql = f"SELECT dim FROM {table}_dim WHERE aid = :aid{conditions}"
+    return array.array("q", (row[0] for row in connection.execute(sql, bindings | {"aid": query.aid})))
+
+
+def _conditions(query: Query) -> tuple[str, Bindings]:
+    """The filters as conditions on a dimension table."""
     conditions = "".join(f" AND {_condition(place, one)}" for place, one in enumerate(query.filters))
     bindings: Bindings = {
         f"values{place}": apsw.carray(tuple(value.encode("utf-8", "surrogatepass") for value in one.values))
         for place, one in enumerate(query.filters)
         if one.values
     }
-    sql = f"SELECT dim FROM {table}_dim WHERE aid = :aid{conditions}"
-    return array.array("q", (row[0] for row in connection.execute(sql, bindings | {"aid": query.aid})))
+    return conditions, bindings
+
+
+def _detail_sql(kind: str) -> tuple[str, str]:
+    """What is selected for the detail, and the join that it needs."""
+    if KINDS[kind].detail is None:
+        return "NULL", ""
+    join = (
+        f"LEFT JOIN {KINDS[kind].table}_detail x ON x.aid = r.aid AND x.round_id = r.round_id AND x.id = r.id"
+    )
+    return "x.detail", join
 
 
 def _condition(place: int, one: Filter) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import apsw
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
+from hopsight.storage.sqlite_details import Details, Key
 from hopsight.storage.store import Added
 
 DIMENSION_COLUMNS: Final = Dimensions.__struct_fields__
@@ -32,6 +33,7 @@ class Rows:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
+        self._details = Details(connection)
         self._dims: OrderedDict[tuple[str, bytes], int] = OrderedDict()
 
     def forget(self) -> None:
@@ -39,22 +41,32 @@ class Rows:
         self._dims.clear()
 
     def add(self, kind: str, records: Sequence[Record]) -> Added:
-        """Store records whose IDs are not known yet."""
+        """Store records whose IDs are not known yet, and with them their details, if the kind has any."""
         table = KINDS[kind].table
         rows = self._bindings(table, records)
         stored = 0
+        if KINDS[kind].detail is None:
+            while chunk := list(islice(rows, _ROWS_A_STATEMENT)):
+                self._connection.execute(_insert_sql(table, len(chunk)), _flat(chunk))
+                stored += self._connection.changes()
+            return Added(stored=stored, duplicates=len(records) - stored)
+        keys: list[Key] = []
         while chunk := list(islice(rows, _ROWS_A_STATEMENT)):
-            values = [value for row in chunk for value in row]
-            self._connection.execute(_insert_sql(table, len(chunk)), values)
-            stored += self._connection.changes()
-        return Added(stored=stored, duplicates=len(records) - stored)
+            sql = f"{_insert_sql(table, len(chunk))} RETURNING aid, round_id, id"
+            rows_stored: list[Any] = self._connection.execute(sql, _flat(chunk)).fetchall()
+            keys += rows_stored
+        self._details.add(table, records, keys)
+        return Added(stored=len(keys), duplicates=len(records) - len(keys))
 
     def prune_rows(self, kind: str, before_round: int) -> int:
         """Remove up to ``PRUNED_ROWS`` rows of rounds before ``before_round``; returns how many went."""
         table = KINDS[kind].table
         removed = 0
         for aid in self._account_groups(table):
-            self._connection.execute(_prune_sql(table), (aid, before_round, PRUNED_ROWS - removed))
+            bindings = (aid, before_round, PRUNED_ROWS - removed)
+            if KINDS[kind].detail is not None:
+                self._details.prune(table, _oldest_sql(table), bindings)
+            self._connection.execute(_prune_sql(table), bindings)
             removed += self._connection.changes()
             if removed >= PRUNED_ROWS:
                 break
@@ -84,9 +96,7 @@ class Rows:
         while (aid := self._connection.execute(sql, (aid,)).get) is not None:
             yield aid
 
-    def _bindings(
-        self, table: str, records: Sequence[Record]
-    ) -> Iterator[tuple[int, int, str, int, float | None, float | None, float | None, bytes]]:
+    def _bindings(self, table: str, records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
         known: dict[tuple[int, Dimensions], int] = {}
         for record in records:
             key = (record.aid, record.dimensions)
@@ -140,6 +150,10 @@ def _digest(aid: int, dimensions: Dimensions) -> bytes:
     return hashlib.blake2b(msgspec.json.encode([aid, known]), digest_size=16).digest()
 
 
+def _flat(rows: list[tuple[Any, ...]]) -> list[Any]:
+    return [value for row in rows for value in row]
+
+
 def _insert_sql(table: str, rows: int) -> str:
     one = f"({', '.join('?' * _ROW_VALUES)})"
     return f"INSERT OR IGNORE INTO {table} ({_ROW_COLUMNS}) VALUES {', '.join([one] * rows)}"
@@ -150,11 +164,12 @@ def _insert_dim_sql(table: str) -> str:
     return f"INSERT INTO {table}_dim (aid, digest, {dimension_columns()}) VALUES ({marks})"
 
 
+def _oldest_sql(table: str) -> str:
+    return f"SELECT round_id, id FROM {table} WHERE aid = ?1 AND round_id < ?2 ORDER BY round_id, id LIMIT ?3"
+
+
 def _prune_sql(table: str) -> str:
-    oldest = (
-        f"SELECT round_id, id FROM {table} WHERE aid = ?1 AND round_id < ?2 ORDER BY round_id, id LIMIT ?3"
-    )
-    return f"DELETE FROM {table} WHERE aid = ?1 AND (round_id, id) IN ({oldest})"
+    return f"DELETE FROM {table} WHERE aid = ?1 AND (round_id, id) IN ({_oldest_sql(table)})"
 
 
 def _prune_dims_sql(table: str) -> str:

@@ -19,7 +19,10 @@ class Store(Protocol):
     """Where records rest. Every method may raise ``StoreUnavailableError``; then nothing was acknowledged."""
 
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
-        """Keep records: on return all of them are on disk. One whose ID is known is left as it was."""
+        """Keep records: on return all of them are on disk. One whose ID is known is left as it was.
+
+        Details are kept of the kinds that have one (``Kind.detail``), and dropped in the others.
+        """
         ...
 
     async def page(self, query: Query) -> PageOf:
@@ -31,7 +34,18 @@ class Store(Protocol):
         ...
 
     async def get(self, kind: str, aid: int, round_id: int, record_id: str) -> Record | None:
-        """One record, whole."""
+        """One record, whole: with its detail."""
+        ...
+
+    async def count_by(self, query: Query, column: str) -> dict[str | None, int]:
+        """How many records there are of each value of ``column``, a field of ``Dimensions``.
+
+        Counts all that kind, account group, rounds and filters of ``query`` admit, wherever a page would end.
+        None counts those where the value is not known; a value that no record has is left out.
+
+        Raises:
+            LookupError: ``Dimensions`` has no such field.
+        """
         ...
 
     async def prune(self, kind: str, before_round: int) -> int:
