@@ -4,18 +4,26 @@ import asyncio
 import ipaddress
 import socket
 
+import psutil
+
 from hopsight.agent.icmp_socket import open_icmp_socket
 from hopsight.agent.netlink import route_to, table_routes
 from hopsight.agent.network import (
     Address,
     Family,
     IcmpSocket,
+    NameSocket,
+    OnResolved,
     PathSocket,
     Route,
     SynFlow,
     TableRoute,
     TcpOutcome,
+    WatchSocket,
 )
+from hopsight.agent.own_sockets import OwnSockets
+from hopsight.agent.passive.name_socket import open_name_socket
+from hopsight.agent.passive.watch_socket import open_watch_socket, read_listening_ports
 from hopsight.agent.path_icmp_socket import open_path_socket
 from hopsight.agent.path_reverse import reverse_name
 from hopsight.agent.path_syn_flow import open_syn_flow
@@ -28,6 +36,8 @@ class SystemNetwork:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.own_sockets = OwnSockets()
+        self._on_resolved: OnResolved | None = None
 
     async def resolve(self, host: str, timeout_s: float) -> list[Address]:
         """Addresses of a host, best first by RFC 6724; an address is its own answer.
@@ -48,7 +58,10 @@ class SystemNetwork:
             raise OSError(error.strerror or str(error)) from None
         except UnicodeError:
             raise OSError("not a host name") from None
-        return list(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
+        addresses = list(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
+        if self._on_resolved is not None:
+            self._on_resolved(host, [address.host for address in addresses])
+        return addresses
 
     def open_icmp(self, family: Family, identifier: int) -> IcmpSocket:
         """Open an ICMP socket: unprivileged, else raw.
@@ -60,7 +73,7 @@ class SystemNetwork:
 
     async def connect_tcp(self, address: Address, port: int, timeout_s: float) -> TcpOutcome:
         """Connect, and close at once."""
-        return await connect_tcp(address, port, timeout_s, self._clock)
+        return await connect_tcp(address, port, timeout_s, self._clock, self.own_sockets)
 
     def open_path(self, family: Family, identifier: int) -> PathSocket:
         """Open an ICMP socket for traces: unprivileged, else raw.
@@ -77,7 +90,7 @@ class SystemNetwork:
             OSError: the kernel gives no port to send from.
             ProbeUnavailableError: not built for this system.
         """
-        return open_syn_flow(address, port, self._clock)
+        return open_syn_flow(address, port, self._clock, self.own_sockets.note)
 
     async def reverse_name(self, address: Address, timeout_s: float) -> str | None:
         """The name that an address has in DNS.
@@ -94,6 +107,40 @@ class SystemNetwork:
     def routes(self, family: Family) -> list[TableRoute]:
         """All unicast routes."""
         return table_routes(family)
+
+    def open_watch(self) -> WatchSocket:
+        """Begin to hear of TCP sockets that close, and to remember which are ours.
+
+        Raises:
+            ProbeUnavailableError: the system does not tell; says what is missing.
+        """
+        return open_watch_socket(self.own_sockets)
+
+    def open_name_watch(self) -> NameSocket:
+        """Begin to see name servers' answers.
+
+        Raises:
+            ProbeUnavailableError: it is not allowed; says what is missing.
+        """
+        return open_name_socket()
+
+    def tell_resolved(self, on_resolved: OnResolved | None) -> None:
+        """Have ``on_resolved`` called with each name that is resolved here; None: no more."""
+        self._on_resolved = on_resolved
+
+    def listening_ports(self) -> frozenset[int]:
+        """Local TCP ports that somebody accepts connections on.
+
+        Raises:
+            OSError: the system does not tell.
+        """
+        return read_listening_ports()
+
+    def own_addresses(self) -> frozenset[str]:
+        """All addresses of this machine."""
+        return frozenset(
+            entry.address.partition("%")[0] for entries in psutil.net_if_addrs().values() for entry in entries
+        )
 
 
 def parse_address(text: str) -> Address | None:

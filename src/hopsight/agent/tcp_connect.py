@@ -9,6 +9,7 @@ import sys
 from typing import Final
 
 from hopsight.agent.network import IPV4, Address, TcpOutcome
+from hopsight.agent.own_sockets import OwnSockets
 from hopsight.clock import Clock
 
 _INFO_BYTES: Final = 104
@@ -16,14 +17,17 @@ _RTT: Final = struct.Struct("=68xI28xI")
 """tcpi_rtt (µs) and tcpi_total_retrans."""
 
 
-async def connect_tcp(address: Address, port: int, timeout_s: float, clock: Clock) -> TcpOutcome:
-    """Connect and close at once; whatever happens is an outcome."""
+async def connect_tcp(
+    address: Address, port: int, timeout_s: float, clock: Clock, own: OwnSockets
+) -> TcpOutcome:
+    """Connect and close at once; whatever happens is an outcome. ``own`` remembers the socket."""
     family = socket.AF_INET if address.family == IPV4 else socket.AF_INET6
     try:
         opened = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         return TcpOutcome(sent=False, error=_text(error.errno))
     with opened:
+        own.note(opened)
         opened.setblocking(False)
         started_s = clock.monotonic()
         code = opened.connect_ex(
