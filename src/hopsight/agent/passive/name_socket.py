@@ -34,7 +34,7 @@ _UDP, _DNS_PORT = 17, 53
 _FRAGMENT_OFFSET: Final = 0x1FFF
 _IPV6_HEADER, _UDP_HEADER = 40, 8
 _MAX_PACKET: Final = 60 + _UDP_HEADER + MAX_MESSAGE_BYTES
-_MAX_PACKETS: Final = 256
+_MAX_PACKETS: Final = 1_024
 _RECEIVE_BUFFER: Final = 256 << 10
 
 _IPV4_ANSWERS: Final = (
@@ -107,13 +107,13 @@ def open_name_socket() -> SystemNameSocket:
     opened: list[socket.socket] = []
     try:
         for kind, steps in ((_IPV4_TYPE, _IPV4_ANSWERS), (_IPV6_TYPE, _IPV6_ANSWERS)):
-            # Of no protocol until the filter is in place: nothing else is ever seen.
-            one = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+            one = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(kind))
             opened.append(one)
             one.setblocking(False)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             attach_filter(one, steps)
-            one.bind(("", kind))
+            # What came between opening and filter is let go unread.
+            _waiting(one)
     except OSError as error:
         for one in opened:
             one.close()
