@@ -2,26 +2,32 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from msgspec import Struct, structs
 
-from hopsight.agent.gateways import GatewayPings
-from hopsight.agent.network import Address, Family, Network
+from hopsight.agent.network import Address, Family, Network, UnknownNameError
 from hopsight.agent.pacing import ClockReading, Spread
-from hopsight.agent.probing import Findings, Prober, Site
+from hopsight.agent.probes.path import PathTracer
+from hopsight.agent.profile import NetworkProfile
 from hopsight.agent.results import (
     CLOCK_STEPPED,
-    DEFAULT_TCP_PORT,
     ConnectResult,
+    PathResult,
     PingResult,
     ProbeOptions,
     Protocol,
 )
+from hopsight.agent.segments import Tracer
+from hopsight.agent.segments_window import device_of, service_of
 from hopsight.agent.system import SystemSampler
+from hopsight.agent.verdict import judge, slept
+from hopsight.agent.verdict_window import Window
+from hopsight.agent.way_probing import Probed, WayProber
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
+from hopsight.model.network_documents import Segment, Verdict
 from hopsight.model.system import SystemMetrics
 
 ASLEEP: Final = "asleep"
@@ -47,7 +53,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
         started_at_s: epoch seconds at which the window started.
         ended_at_s: epoch seconds at which it was over.
         protocol: by which ``ping`` was measured.
-        address: what the host resolved to; None when it did not.
+        address: what was probed: what the host resolved to, or the proxy to it; None: neither is known.
         family: of that address: 4 or 6.
         ping: the series that counts; None when none could be started.
         icmp: the ICMP series, also when ``ping`` is TCP's.
@@ -56,6 +62,9 @@ class Measurement(Struct, frozen=True, kw_only=True):
         resolve_ms: how long the name took; None for an address.
         gateway: address of the gateway on the way to the target.
         gateway_ping: its ICMP series over the same window.
+        path: the trace of this window; None: not asked for.
+        segments: the way, from the device to where the session went.
+        verdict: which of them is at fault (``docs/verdict.md``).
         system_metrics: the machine over the same window.
         icmp_unavailable: why ICMP is not to be had on this machine, and how to get it.
         errors: what went wrong, short.
@@ -77,6 +86,9 @@ class Measurement(Struct, frozen=True, kw_only=True):
     resolve_ms: float | None = None
     gateway: str | None = None
     gateway_ping: PingResult | None = None
+    path: PathResult | None = None
+    segments: tuple[Segment, ...] = ()
+    verdict: Verdict | None = None
     system_metrics: SystemMetrics | None = None
     icmp_unavailable: str | None = None
     errors: tuple[str, ...] = ()
@@ -89,16 +101,45 @@ class Measurement(Struct, frozen=True, kw_only=True):
         return ASLEEP in self.errors
 
 
-class Measurer:
-    """Measures targets, many at the same time over the same sockets. Make one per process."""
+class _Found(Struct, frozen=True, kw_only=True):
+    """A measurement, and what its verdict is given from besides."""
 
-    def __init__(self, network: Network, clock: Clock, rng: random.Random) -> None:
+    measurement: Measurement
+    probed: Probed | None = None
+    unknown_name: bool = False
+
+
+class Measurer:
+    """Measures targets, many at the same time over the same sockets. Make one per process.
+
+    Args:
+        network: the door to it.
+        clock: the door to time.
+        rng: draws tokens; they guard against mistakes, not foes.
+        surroundings: the network that the machine is on now; None: VPN and proxy are not looked for.
+        path_notes: adds to a path what is known of its hops.
+        tracer: traces paths; None: one of our own.
+        sampler: samples the machine; None: one of our own.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        surroundings: Callable[[], NetworkProfile] | None = None,
+        path_notes: Callable[[PathResult], PathResult] | None = None,
+        tracer: Tracer | None = None,
+        sampler: SystemSampler | None = None,
+    ) -> None:
         self._network = network
         self._clock = clock
         self._spread = Spread()
-        self._prober = Prober(network, clock, rng)
-        self._gateways = GatewayPings(self._prober, clock)
-        self._sampler = SystemSampler(clock)
+        self._surroundings = surroundings
+        self._sampler = sampler or SystemSampler(clock)
+        tracer = tracer or PathTracer(network, clock, rng)
+        self._ways = WayProber(network, clock, rng, tracer, path_notes)
 
     async def measure(self, target: Target, options: ProbeOptions) -> tuple[Measurement, ...]:
         """Measure once; takes the window and little more. A target that fails is a result.
@@ -110,35 +151,44 @@ class Measurer:
         sampling = asyncio.ensure_future(self._sampler.sample(options.window_s))
         try:
             found = await self._measure_families(target, options)
-            if found[0].address is not None:
+            if found[0].measurement.address is not None:
                 metrics = await sampling
-                found = [structs.replace(one, system_metrics=metrics) for one in found]
+                found = [_with(one, system_metrics=metrics) for one in found]
         finally:
             sampling.cancel()
         after = ClockReading.of(self._clock)
-        return tuple(_judged_by_the_clocks(one, before, after) for one in found)
+        return tuple(self._judged(_by_the_clocks(one, before, after)) for one in found)
 
     async def aclose(self) -> None:
         """Close the sockets; measurements under way must be over."""
-        await self._gateways.aclose()
-        self._prober.close()
+        await self._ways.aclose()
 
-    async def _measure_families(self, target: Target, options: ProbeOptions) -> list[Measurement]:
+    async def _measure_families(self, target: Target, options: ProbeOptions) -> list[_Found]:
         found = Measurement(
             target=target, visited_site=target.host, started_at_s=self._clock.now(), ended_at_s=0.0
         )
-        resolving_s = self._clock.monotonic()
+        profile = self._surroundings() if self._surroundings is not None else None
+        proxy = self._ways.proxy_to(target, profile)
         try:
-            addresses = await self._network.resolve(target.host, _RESOLVE_TIMEOUT_S)
-            chosen = self._one_of_each_family(addresses, options.family)
+            if proxy is not None:
+                addresses, took_ms = [proxy.address], None
+            else:
+                addresses, took_ms = await self._resolve(target, options.family)
         except OSError as error:
-            return [structs.replace(found, errors=(f"cannot resolve {target.host}: {error}",))]
-        took_ms = (self._clock.monotonic() - resolving_s) * 1000
-        if chosen[0].host != target.host:
-            found = structs.replace(found, resolve_ms=took_ms)
+            return [await self._unresolved(found, error, options, profile)]
+        found = structs.replace(found, resolve_ms=took_ms)
         async with asyncio.TaskGroup() as tasks:
-            probing = [tasks.create_task(self._probe_in_place(found, address, options)) for address in chosen]
+            probing = [
+                tasks.create_task(self._probe(found, address, options, profile)) for address in addresses
+            ]
         return [task.result() for task in probing]
+
+    async def _resolve(self, target: Target, wanted: Family | None) -> tuple[list[Address], float | None]:
+        started_s = self._clock.monotonic()
+        addresses = await self._network.resolve(target.host, _RESOLVE_TIMEOUT_S)
+        took_ms = (self._clock.monotonic() - started_s) * 1000
+        chosen = self._one_of_each_family(addresses, wanted)
+        return chosen, None if chosen[0].host == target.host else took_ms
 
     def _one_of_each_family(self, addresses: Sequence[Address], wanted: Family | None) -> list[Address]:
         """The best address of each family; a family that this machine has no route for does not count.
@@ -157,31 +207,52 @@ class Measurer:
         # Without any route the probes themselves say why.
         return routed or [addresses[0]]
 
-    async def _probe_in_place(
-        self, found: Measurement, address: Address, options: ProbeOptions
-    ) -> Measurement:
-        found = structs.replace(found, address=address.host, family=address.family)
+    async def _probe(
+        self, found: Measurement, address: Address, options: ProbeOptions, profile: NetworkProfile | None
+    ) -> _Found:
         with self._spread.place(options.interval_s) as phase_s:
-            return await self._probe_address(found, address, options, phase_s)
+            probed = await self._ways.probe(found.target, address, options, profile, phase_s)
+        found = structs.replace(found, address=address.host, family=address.family)
+        return _Found(measurement=_with_findings(found, probed), probed=probed)
 
-    async def _probe_address(
-        self, found: Measurement, address: Address, options: ProbeOptions, phase_s: float
-    ) -> Measurement:
-        target = found.target
-        port = target.port or DEFAULT_TCP_PORT
-        site = Site(address=address, port=port, port_guessed=target.port is None)
-        protocol = options.protocol or target.protocol
-        route = self._network.route_to(address) if options.gateway else None
-        gateway = route.gateway if route is not None else None
-        async with asyncio.TaskGroup() as tasks:
-            probing = tasks.create_task(self._prober.probe(site, protocol, options, phase_s))
-            pinging = tasks.create_task(self._gateways.ping(gateway, options))
-        return _with_findings(found, probing.result(), gateway, pinging.result())
+    async def _unresolved(
+        self, found: Measurement, error: OSError, options: ProbeOptions, profile: NetworkProfile | None
+    ) -> _Found:
+        unknown_name = isinstance(error, UnknownNameError)
+        found = structs.replace(found, errors=(f"cannot resolve {found.target.host}: {error}",))
+        # Name servers that say no are reached; when they say nothing, the gateway may tell why.
+        probed = None if unknown_name else await self._ways.ping_gateway(profile, options)
+        if probed is not None and probed.way.gateway is not None:
+            found = structs.replace(
+                found, gateway=probed.way.gateway.host, gateway_ping=probed.survey.gateway
+            )
+        return _Found(measurement=found, probed=probed, unknown_name=unknown_name)
+
+    def _judged(self, found: _Found) -> Measurement:
+        measurement = found.measurement
+        if measurement.asleep:
+            return structs.replace(measurement, verdict=slept())
+        void = measurement.errors[0] if measurement.address is None else None
+        stretches = self._ways.stretches(found.probed, measurement.ping)
+        judgement = judge(
+            Window(
+                device=device_of(measurement.system_metrics),
+                stretches=stretches,
+                service=service_of(measurement.connect),
+                unknown_name=found.unknown_name,
+                void=void,
+            )
+        )
+        self._ways.learn(stretches, judgement)
+        return structs.replace(measurement, segments=judgement.segments, verdict=judgement.verdict)
 
 
-def _with_findings(
-    found: Measurement, findings: Findings, gateway: Address | None, gateway_ping: PingResult | None
-) -> Measurement:
+def _with(found: _Found, **values: object) -> _Found:
+    return structs.replace(found, measurement=structs.replace(found.measurement, **values))
+
+
+def _with_findings(found: Measurement, probed: Probed) -> Measurement:
+    findings, gateway = probed.findings, probed.way.gateway
     ping = findings.ping
     errors = [*(findings.icmp.errors if findings.icmp is not None else ())]
     errors += ping.errors if ping is not None and ping is not findings.icmp else ()
@@ -195,21 +266,20 @@ def _with_findings(
         icmp_blocked=findings.icmp_blocked,
         connect=findings.connect,
         gateway=gateway.host if gateway is not None else None,
-        gateway_ping=gateway_ping,
+        gateway_ping=probed.survey.gateway,
+        path=probed.survey.path,
         icmp_unavailable=findings.icmp_unavailable,
         errors=(*errors, *((findings.icmp_unavailable,) if findings.icmp_unavailable else ())),
         flags=ping.flags if ping is not None else (),
     )
 
 
-def _judged_by_the_clocks(found: Measurement, before: ClockReading, after: ClockReading) -> Measurement:
-    errors, flags = found.errors, found.flags
+def _by_the_clocks(found: _Found, before: ClockReading, after: ClockReading) -> _Found:
+    errors, flags = found.measurement.errors, found.measurement.flags
     if before.slept_until(after):
         errors = (*errors, ASLEEP)
     if before.stepped_until(after) and CLOCK_STEPPED not in flags:
         flags = (*flags, CLOCK_STEPPED)
     # The start as it was then, the end by the clock that cannot be set.
     ended_at_s = before.wall_s + after.boottime_s - before.boottime_s
-    return structs.replace(
-        found, started_at_s=before.wall_s, ended_at_s=ended_at_s, errors=errors, flags=flags
-    )
+    return _with(found, started_at_s=before.wall_s, ended_at_s=ended_at_s, errors=errors, flags=flags)

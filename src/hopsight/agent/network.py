@@ -30,6 +30,10 @@ class Address(NamedTuple):
         return IPV6 if ":" in self.host else IPV4
 
 
+class UnknownNameError(OSError):
+    """The name servers were reached, and say that there is no such name, or none with an address."""
+
+
 class EchoReply(NamedTuple):
     """An ICMP echo reply as it came in, not yet believed; ``kernel_ns`` is its kernel stamp, if any."""
 
@@ -259,7 +263,8 @@ class Network(PathNetwork, Protocol):
         """Addresses of a host, best first.
 
         Raises:
-            OSError: it has none, or nobody said in time.
+            UnknownNameError: it has none.
+            OSError: nobody said in time.
         """
         ...
 

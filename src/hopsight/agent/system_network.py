@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from typing import Final
 
 import psutil
 
@@ -19,6 +20,7 @@ from hopsight.agent.network import (
     SynFlow,
     TableRoute,
     TcpOutcome,
+    UnknownNameError,
     WatchSocket,
 )
 from hopsight.agent.own_sockets import OwnSockets
@@ -29,6 +31,9 @@ from hopsight.agent.path_reverse import reverse_name
 from hopsight.agent.path_syn_flow import open_syn_flow
 from hopsight.agent.tcp_connect import connect_tcp
 from hopsight.clock import Clock
+
+# "No such name" and "a name without an address"; all else means that nobody could say.
+_NO_SUCH_NAME: Final = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
 class SystemNetwork:
@@ -43,7 +48,8 @@ class SystemNetwork:
         """Addresses of a host, best first by RFC 6724; an address is its own answer.
 
         Raises:
-            OSError: it has none, or nobody said in time.
+            UnknownNameError: it has none.
+            OSError: nobody said in time.
         """
         literal = parse_address(host)
         if literal is not None:
@@ -55,9 +61,10 @@ class SystemNetwork:
         except TimeoutError:
             raise OSError(f"name server did not answer within {timeout_s:g} s") from None
         except socket.gaierror as error:
-            raise OSError(error.strerror or str(error)) from None
+            known = UnknownNameError if error.errno in _NO_SUCH_NAME else OSError
+            raise known(error.strerror or str(error)) from None
         except UnicodeError:
-            raise OSError("not a host name") from None
+            raise UnknownNameError("not a host name") from None
         addresses = list(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
         if self._on_resolved is not None:
             self._on_resolved(host, [address.host for address in addresses])
