@@ -7,6 +7,7 @@ import random
 from typing import Final
 
 from hopsight.agent.network import Address, Family, PathNetwork
+from hopsight.agent.pacing import Spread
 from hopsight.agent.path_packets import TOKEN_BYTES
 from hopsight.agent.probes.path_hops import MAX_TTL, HopTable
 from hopsight.agent.probes.path_icmp import IcmpTrace, PathEngine
@@ -16,6 +17,7 @@ from hopsight.clock import Clock
 from hopsight.errors import ProbeUnavailableError
 
 _LIMIT_S: Final = 3.6
+_SPREAD_S: Final = 0.2
 _IDENTIFIERS: Final = 1 << 16
 _FLOWS: Final = 0xFFFF
 _MARGIN_HOPS: Final = 2
@@ -30,6 +32,7 @@ class PathTracer:
         self._network = network
         self._clock = clock
         self._rng = rng
+        self._spread = Spread()
         self._engines: dict[Family, PathEngine] = {}
         self._lengths: dict[str, int] = {}
 
@@ -47,12 +50,27 @@ class PathTracer:
                 None: each takes its chance. Holds for ICMP.
         """
         started_s = self._clock.monotonic()
+        with self._spread.place(_SPREAD_S) as phase_s:
+            # Traces in step would all ask the first router at the same moment, and it answers only so many.
+            if phase_s > 0:
+                await self._clock.sleep(phase_s)
+            return await self._trace(address, port, protocol, key, started_s)
+
+    def close(self) -> None:
+        """Close the sockets; traces under way must be over."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+
+    async def _trace(
+        self, address: Address, port: int | None, protocol: Protocol, key: str | None, started_s: float
+    ) -> PathResult:
         if protocol == "tcp":
-            return await self._by_tcp_alone(address, port, "no port to trace to")
+            return await self._by_tcp_alone(address, port, "no port to trace to", started_s)
         try:
             engine = self._engine(address.family)
         except ProbeUnavailableError as error:
-            return await self._by_tcp_alone(address, port, str(error))
+            return await self._by_tcp_alone(address, port, str(error), started_s)
         first_ttl_end = self._lengths.get(address.host, MAX_TTL) + _MARGIN_HOPS
         token = self._rng.randbytes(TOKEN_BYTES)
         trace = IcmpTrace(engine, address, self._flow(key), token, first_ttl_end)
@@ -64,12 +82,6 @@ class PathTracer:
         if tcp is not None and (tcp.table.reached or not trace.table.last):
             return _joined(tcp, trace.table, address)
         return _result(trace.table, address, "icmp", trace.error)
-
-    def close(self) -> None:
-        """Close the sockets; traces under way must be over."""
-        for engine in self._engines.values():
-            engine.close()
-        self._engines.clear()
 
     def _engine(self, family: Family) -> PathEngine:
         engine = self._engines.get(family)
@@ -110,10 +122,13 @@ class PathTracer:
             flow.close()
         return tcp
 
-    async def _by_tcp_alone(self, address: Address, port: int | None, reason: str) -> PathResult:
+    async def _by_tcp_alone(
+        self, address: Address, port: int | None, reason: str, started_s: float
+    ) -> PathResult:
         if port is None:
             return PathResult(destination=address.host, error=reason)
-        tcp = await self._by_tcp(address, port, _LIMIT_S, None)
+        limit_s = _LIMIT_S - (self._clock.monotonic() - started_s)
+        tcp = await self._by_tcp(address, port, limit_s, None)
         if tcp is None:
             return PathResult(destination=address.host, protocol="tcp", error=reason)
         return _result(tcp.table, address, "tcp", tcp.error)
