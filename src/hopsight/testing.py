@@ -7,10 +7,36 @@ import msgspec
 
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.ids import new_session_id
+from hopsight.model.network_documents import (
+    Connect,
+    NetworkProfileDocument,
+    PathHop,
+    Ping,
+    Segment,
+    Traceroute,
+    Verdict,
+    VerdictResult,
+)
 from hopsight.model.query import Record
 from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.states import AgentState, StateName
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
 from hopsight.model.times import format_utc
+from hopsight.model.topology import (
+    TOPOLOGY_ROUND_S,
+    NetworkProbe,
+    NetworkProbeDetail,
+    TargetKind,
+    network_probe_id,
+)
+from hopsight.model.upload import AgentStateRecord, NetworkProbeRecord, UserSessionRecord
+from hopsight.model.user_sessions import (
+    PassiveTraffic,
+    SessionDetail,
+    SessionNetwork,
+    UserSession,
+    site_protocol,
+)
 
 AGENT_ID = "3fde6422-f119-40e1-ae32-d08a1243c038"
 ROUND_ID = 1_490_529_480
@@ -102,6 +128,141 @@ def sample_session(
             ),
             physical_memory_total_bytes=16 << 30,
         ),
+    )
+
+
+def sample_user_session_record(
+    rng: random.Random,
+    *,
+    aid: int = 7625,
+    round_id: int = ROUND_ID,
+    agent_id: str = AGENT_ID,
+    visited_site: str = "app.example.com",
+    verdict: VerdictResult | None = "healthy",
+    passive: bool = False,
+) -> UserSessionRecord:
+    """A user session with its detail, as agents send it.
+
+    Args:
+        rng: what is not given is as random as this.
+        aid: account group, in the ID.
+        round_id: the round, in the ID.
+        agent_id: who measured.
+        visited_site: what.
+        verdict: the result; None: there is none.
+        passive: it was watched, not probed: no probes, no verdict.
+    """
+    return UserSessionRecord(
+        document=UserSession(
+            user_session_id=str(new_session_id(aid, round_id, rng)),
+            agent_id=agent_id,
+            round_id=round_id,
+            date=format_utc(round_id + rng.uniform(0, 40)),
+            visited_site=visited_site,
+            number_of_pages=0,
+            protocol=site_protocol(443),
+            port=443,
+        ),
+        detail=_passive_detail(rng) if passive else _probed_detail(rng, verdict),
+        context=0,
+        destination_ip="192.0.2.10",
+    )
+
+
+def _probed_detail(rng: random.Random, verdict: VerdictResult | None) -> SessionDetail:
+    profile = NetworkProfileDocument(
+        interface_name="eth0", ip_address="10.0.0.7", gateway="10.0.0.1", dns_servers=("10.0.0.53",)
+    )
+    hops = (
+        PathHop(hop=1, delay_ms=1, rtt_ms=0.6, ip_address="10.0.0.1", name="10.0.0.1"),
+        PathHop(hop=2),
+        PathHop(hop=3, delay_ms=12, rtt_ms=12.4, ip_address="192.0.2.10", name="app.example.com"),
+    )
+    return SessionDetail(
+        network=SessionNetwork(
+            network_profile=profile,
+            gateway_ping=_sample_ping(rng, 1),
+            ping=_sample_ping(rng, 40),
+            traceroute=Traceroute(destination="192.0.2.10", hops=hops),
+            connect=Connect(rtt_ms=12.9),
+        ),
+        segments=(
+            Segment(name="lan", state="good", target="10.0.0.1", ping=_sample_ping(rng, 1)),
+            Segment(name="destination", state="good", target="192.0.2.10"),
+        ),
+        verdict=verdict and Verdict(result=verdict, rules=1, summary="A sample."),
+        probe="sample",
+    )
+
+
+def _passive_detail(rng: random.Random) -> SessionDetail:
+    traffic = PassiveTraffic(
+        connections=3, failed=0, min_rtt_ms=rng.uniform(5, 20), smoothed_rtt_ms=25.0, retransmits=1
+    )
+    return SessionDetail(network=SessionNetwork(), passive=traffic, flags=("passive",))
+
+
+def _sample_ping(rng: random.Random, base_ms: float) -> Ping:
+    average_ms = base_ms + rng.uniform(0, base_ms)
+    return Ping(
+        pkts_sent=10,
+        pkts_received=10,
+        min_rtt_ms=base_ms,
+        avg_rtt_ms=average_ms,
+        max_rtt_ms=3 * base_ms,
+        mean_dev_rtt_ms=0.3 * base_ms,
+    )
+
+
+def sample_network_probe_record(
+    rng: random.Random,
+    *,
+    aid: int = 7625,
+    round_id: int = ROUND_ID - ROUND_ID % TOPOLOGY_ROUND_S,
+    agent_id: str = AGENT_ID,
+    target_kind: TargetKind = "gateway",
+    network_id: str = "0123456789ab",
+) -> NetworkProbeRecord:
+    """A probe of a gateway, proxy or VPN endpoint, as agents send it; numbers as random as ``rng``."""
+    return NetworkProbeRecord(
+        document=NetworkProbe(
+            network_probe_id=network_probe_id(aid, network_id, round_id, agent_id, target_kind),
+            agent_id=agent_id,
+            round_id=round_id,
+            date=format_utc(round_id + rng.uniform(0, 200)),
+            target="10.0.0.1",
+            icmp_ping=_sample_ping(rng, 1),
+        ),
+        detail=NetworkProbeDetail(
+            network_profile=NetworkProfileDocument(interface_name="eth0", gateway="10.0.0.1"),
+            target_kind=target_kind,
+        ),
+        context=0,
+    )
+
+
+def sample_agent_state_record(
+    rng: random.Random,
+    *,
+    aid: int = 7625,
+    round_id: int = ROUND_ID,
+    agent_id: str = AGENT_ID,
+    state: StateName = "asleep",
+    length_s: float = 600.0,
+) -> AgentStateRecord:
+    """A span without measurements that began in a round, as agents send it."""
+    start_ms = round_id * 1_000 + rng.randrange(60_000)
+    return AgentStateRecord(
+        document=AgentState(
+            state_id=str(new_session_id(aid, round_id, rng)),
+            agent_id=agent_id,
+            round_id=round_id,
+            date=format_utc(start_ms // 1_000),
+            state=state,
+            start_ms=start_ms,
+            end_ms=start_ms + int(length_s * 1_000),
+        ),
+        context=0,
     )
 
 

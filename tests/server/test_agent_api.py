@@ -18,6 +18,7 @@ from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.query import Query
 from hopsight.model.upload import (
     AgentConfiguration,
+    AgentUsage,
     Enrolment,
     EnrolmentAnswer,
     MeasurementContext,
@@ -25,7 +26,12 @@ from hopsight.model.upload import (
     UploadAnswer,
     UploadBatch,
 )
-from hopsight.testing import sample_session
+from hopsight.testing import (
+    sample_agent_state_record,
+    sample_network_probe_record,
+    sample_session,
+    sample_user_session_record,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +227,72 @@ async def test_an_upload_is_stored_once(server: Any, anonymous: httpx.AsyncClien
     assert first.json() == {"stored": 3, "duplicates": 0} | common
     assert again.json() == {"stored": 0, "duplicates": 3} | common
     assert await stored(server) == 3
+
+
+def mixed_upload(server: Any, agent_id: str) -> bytes:
+    """A batch with a record of every kind, and one that is refused."""
+    rng = random.Random(3)
+    who: Any = {"aid": server.aid, "agent_id": agent_id}
+    sent = UploadBatch(
+        upload_id=str(uuid.UUID(int=3, version=4)),
+        contexts=[MeasurementContext(platform="Linux")],
+        network_sessions=[NetworkSessionRecord(document=sample_session(rng, **who), context=0)],
+        user_sessions=[sample_user_session_record(rng, **who) for _ in range(2)],
+        network_probes=[sample_network_probe_record(rng, **who)],
+        agent_states=[sample_agent_state_record(rng, **who), sample_agent_state_record(rng)],
+        usage=AgentUsage(resident_bytes=1, cpu_fraction=0),
+    )
+    # The state below would end in the future.
+    server.clock.advance(3_600)
+    return msgspec.json.encode(sent)
+
+
+async def test_every_kind_is_stored_and_counted_by_itself(server: Any, anonymous: httpx.AsyncClient) -> None:
+    """One answer for all of them; the second time all are duplicates, and nothing is counted for two."""
+    agent_id = await enrol(server, anonymous)
+    content = mixed_upload(server, agent_id)
+    first = await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))
+    again = await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))
+    assert (first.json()["stored"], again.json()["stored"]) == (5, 0)
+    assert (first.json()["duplicates"], again.json()["duplicates"]) == (0, 5)
+    refused = [{"kind": "agent-states", "index": 1}]
+    for answer in (first, again):
+        assert [
+            {"kind": item["kind"], "index": item["index"]} for item in answer.json()["refused"]
+        ] == refused
+    exposed = (await anonymous.get("/metrics")).text
+    counts = {"network-sessions": 1, "user-sessions": 2, "network-probes": 1, "agent-states": 1}
+    for kind, count in counts.items():
+        for outcome in ("stored", "duplicate"):
+            line = f'hopsight_ingest_records_total{{kind="{kind}",outcome="{outcome}"}} {count}.0'
+            assert line in exposed
+    assert 'hopsight_ingest_records_total{kind="agent-states",outcome="refused"} 2.0' in exposed
+    assert "hopsight_ingest_batches_total 2.0" in exposed
+    assert "hopsight_agent_resident_bytes_count 2.0" in exposed
+
+
+@pytest.mark.parametrize("failing", ["network-sessions", "user-sessions", "agent-states"])
+async def test_a_batch_is_acknowledged_only_when_every_kind_is_stored(
+    server: Any, anonymous: httpx.AsyncClient, failing: str
+) -> None:
+    """When the store takes some kinds and not another, nothing is acknowledged; sent again, nothing doubles."""
+    agent_id = await enrol(server, anonymous)
+    content = mixed_upload(server, agent_id)
+    add = server.store.add
+
+    async def refuse(kind: str, records: Any) -> Any:
+        if kind == failing:
+            raise StoreUnavailableError("The disk is full")
+        return await add(kind, records)
+
+    server.store.add = refuse
+    assert (await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))).status_code == 503
+    assert "hopsight_store_errors_total 1.0" in (await anonymous.get("/metrics")).text
+    server.store.add = add
+    answer = (await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))).json()
+    assert answer["stored"] + answer["duplicates"] == 5
+    assert answer["stored"] == (2 if failing == "user-sessions" else 1)
+    assert await stored(server) == 1
 
 
 async def test_nobody_uploads_for_somebody_else(server: Any, anonymous: httpx.AsyncClient) -> None:

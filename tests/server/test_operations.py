@@ -4,9 +4,12 @@ import random
 from typing import Any
 
 import pytest
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from hopsight.errors import StoreUnavailableError
+from hopsight.model.upload import AgentUsage
+from hopsight.server import agent_metrics
 from hopsight.server.metrics import EXPOSITION_TYPE, UNROUTED, Metrics
 from hopsight.testing import AGENT_ID, sample_record
 
@@ -98,6 +101,8 @@ def test_uploads_are_counted_by_what_became_of_them() -> None:
     metrics.body_received(100, 700)
     metrics.ingested("network-sessions", stored=3, duplicates=2, refused=1)
     metrics.ingested("network-sessions", stored=1, duplicates=0, refused=0)
+    metrics.batch_acknowledged()
+    metrics.batch_acknowledged()
     metrics.store_failed()
     metrics.pruned("network-sessions", 7)
     text = metrics.expose().decode()
@@ -120,3 +125,34 @@ def test_two_servers_in_one_process_count_apart() -> None:
 
     assert value(one.expose().decode(), "hopsight_store_errors_total") == 1
     assert value(other.expose().decode(), "hopsight_store_errors_total") == 0
+
+
+def test_agents_are_counted_as_a_fleet() -> None:
+    """What they cost is in histograms, what they lost in a counter, and no series is of one agent."""
+    metrics = Metrics()
+    for number in range(50):
+        usage = AgentUsage(resident_bytes=45_000_000, cpu_fraction=0.002, waiting=number, dropped=100)
+        metrics.agents.reported(f"agent-{number}", usage)
+    once = metrics.expose()
+    text = once.decode()
+    assert value(text, "hopsight_agent_resident_bytes_bucket", le="5e+07") == 50
+    assert value(text, "hopsight_agent_resident_bytes_bucket", le="4e+07") == 0
+    assert value(text, "hopsight_agent_cpu_fraction_sum") == pytest.approx(0.1)
+    assert value(text, "hopsight_agent_waiting_records_bucket", le="10.0") == 11
+    assert value(text, "hopsight_agent_dropped_records_total") == 0
+    metrics.agents.reported("agent-1", structs.replace(usage, dropped=107))
+    metrics.agents.reported("agent-2", structs.replace(usage, dropped=0))
+    metrics.agents.reported("agent-2", structs.replace(usage, dropped=5))
+    text = metrics.expose().decode()
+    assert value(text, "hopsight_agent_dropped_records_total") == 7 + 5
+    assert len(samples(text)) == len(samples(once.decode()))
+    assert "agent-1" not in text
+
+
+def test_only_so_many_agents_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that the one that was silent the longest counts as new."""
+    monkeypatch.setattr(agent_metrics, "AGENTS_REMEMBERED", 2)
+    metrics = Metrics()
+    for name, dropped in (("a", 1), ("b", 1), ("a", 2), ("c", 1), ("b", 9), ("a", 3)):
+        metrics.agents.reported(name, AgentUsage(resident_bytes=1, cpu_fraction=0, dropped=dropped))
+    assert value(metrics.expose().decode(), "hopsight_agent_dropped_records_total") == 1

@@ -3,7 +3,9 @@
 Handlers take the request raw and decode it themselves: a framework that decodes for them does it twice.
 """
 
+import asyncio
 import hashlib
+from collections import Counter
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +17,8 @@ from hopsight.errors import (
     AuthenticationError,
     InvalidValueError,
     PermissionDeniedError,
-    StoreUnavailableError,
 )
 from hopsight.model.accounts import AgentPrincipal
-from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.upload import (
     MAX_BODY_BYTES,
     MAX_DECODED_BYTES,
@@ -99,37 +99,55 @@ async def upload(request: Request[Any, Any, Any]) -> Answer:
 
 
 async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
-    checked = await _read_batch(agent, scope, receive, services)
-    added = await _store(checked, services)
     address = source_address(scope) or None
+    checked = await _read_batch(agent, address, scope, receive, services)
+    added = await _store(checked, services)
     services.accounts.agent_seen(agent.agent_id, address, checked.info)
-    services.metrics.ingested(
-        NETWORK_SESSIONS, stored=added.stored, duplicates=added.duplicates, refused=len(checked.refused)
-    )
+    _count(agent.agent_id, checked, added, services)
     return UploadAnswer(
-        stored=added.stored,
-        duplicates=added.duplicates,
+        stored=sum(each.stored for each in added.values()),
+        duplicates=sum(each.duplicates for each in added.values()),
         refused=checked.refused,
         public_address=address,
     )
 
 
-async def _read_batch(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> Checked:
+async def _read_batch(
+    agent: AgentPrincipal, address: str | None, scope: Scope, receive: Any, services: Services
+) -> Checked:
     # Apart, so that no body is held, up to 32 MiB of it, while its records wait to be written.
     body = await read_body(scope, receive, UPLOAD_LIMITS)
     services.metrics.body_received(body.wire_bytes, len(body.content))
-    sender = sender_of(agent.agent_id, agent.aid, services.clock.now(), services.config.keep_s)
-    return check_batch(body.content, sender)
+    keep_s = services.config.keep_s
+    return check_batch(
+        body.content, sender_of(agent.agent_id, agent.aid, services.clock.now(), keep_s, address)
+    )
 
 
-async def _store(checked: Checked, services: Services) -> Added:
-    if not checked.records:
-        return Added(0, 0)
-    try:
-        return await services.store.add(NETWORK_SESSIONS, checked.records)
-    except StoreUnavailableError:
-        services.metrics.store_failed()
-        raise
+async def _store(checked: Checked, services: Services) -> dict[str, Added]:
+    """Keep every kind's records, together, so that they may share one commit.
+
+    When one kind cannot be stored nothing is acknowledged; the others may be on disk by then, and are
+    duplicates when the agent sends the batch again.
+    """
+    kinds = list(checked.records)
+    done = await asyncio.gather(
+        *(services.store.add(kind, checked.records[kind]) for kind in kinds), return_exceptions=True
+    )
+    for outcome in done:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return {kind: added for kind, added in zip(kinds, done, strict=True) if isinstance(added, Added)}
+
+
+def _count(agent_id: str, checked: Checked, added: dict[str, Added], services: Services) -> None:
+    refused = Counter(refusal.kind for refusal in checked.refused)
+    for kind in {*added, *refused}:
+        done = added.get(kind, Added(0, 0))
+        services.metrics.ingested(kind, stored=done.stored, duplicates=done.duplicates, refused=refused[kind])
+    services.metrics.batch_acknowledged()
+    if checked.usage is not None:
+        services.metrics.agents.reported(agent_id, checked.usage)
 
 
 def _busy() -> HTTPException:

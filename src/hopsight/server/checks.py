@@ -3,10 +3,9 @@
 Each check answers once for each distinct value: a fleet sends the same few sites, addresses and seconds.
 """
 
-import ipaddress
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct, structs
 from publicsuffixlist import PublicSuffixList
@@ -14,9 +13,9 @@ from publicsuffixlist import PublicSuffixList
 from hopsight.model.agents import PRINTABLE, Name
 from hopsight.model.dimensions import FILTERS, Dimensions
 from hopsight.model.ids import SESSION_ROUND_S, round_of
-from hopsight.model.sessions import NetworkSession
 from hopsight.model.times import format_utc, parse_utc
 from hopsight.model.upload import MeasurementContext
+from hopsight.server.addresses import canonical_address
 
 AHEAD_S: Final = 600
 """How far a round may lie in the future: an agent's clock is not exactly ours."""
@@ -34,17 +33,23 @@ class Sender(Struct, frozen=True, kw_only=True):
         aid: its account group.
         oldest_round: older records would be deleted at once.
         newest_round: newer ones would pass for the last round until time has caught up.
+        committed: now, as documents write it.
+        address: where the upload came from; None: not known.
     """
 
     agent_id: str
     aid: int
     oldest_round: int
     newest_round: int
+    committed: str
+    address: str | None = None
 
 
-def sender_of(agent_id: str, aid: int, now_s: float, keep_s: int) -> Sender:
+def sender_of(agent_id: str, aid: int, now_s: float, keep_s: int, address: str | None = None) -> Sender:
     """What the records of an agent may be, now."""
     return Sender(
+        committed=format_utc(now_s),
+        address=address and canonical_address(address),
         agent_id=agent_id,
         aid=aid,
         oldest_round=round_of(now_s - keep_s, SESSION_ROUND_S),
@@ -52,23 +57,39 @@ def sender_of(agent_id: str, aid: int, now_s: float, keep_s: int) -> Sender:
     )
 
 
-def fault_of(session: NetworkSession, sender: Sender) -> str | None:
-    """Why a network session cannot be taken; None: it can."""
-    if session.agent_id != sender.agent_id:
-        return "agentId: not the agent that sent it"
-    prefix = id_prefix(sender.aid, session.round_id)
-    record_id = session.user_session_id
+class Document(Protocol):
+    """What every document says of itself."""
+
+    @property
+    def agent_id(self) -> str: ...  # noqa: D102 - the names say it
+
+    @property
+    def round_id(self) -> int: ...  # noqa: D102
+
+    @property
+    def date(self) -> str: ...  # noqa: D102
+
+
+def fault_of(id_name: str, record_id: str, document: Document, sender: Sender) -> str | None:
+    """Why a document with the ID of a session (in the field ``id_name``) cannot be taken; None: it can."""
+    fault = fault_of_origin(document, sender, sender.oldest_round)
+    if fault is not None:
+        return fault
+    prefix = id_prefix(sender.aid, document.round_id)
     suffix = record_id[len(prefix) :]
     if not record_id.startswith(prefix) or len(suffix) != _SUFFIX_CHARS or not _is_base62(suffix):
-        return (
-            f"userSessionId: not {prefix} (account group and roundId) and {_SUFFIX_CHARS} base-62 characters"
-        )
-    if not sender.oldest_round <= session.round_id <= sender.newest_round:
+        return f"{id_name}: not {prefix} (account group and roundId) and {_SUFFIX_CHARS} base-62 characters"
+    return None
+
+
+def fault_of_origin(document: Document, sender: Sender, oldest_round: int) -> str | None:
+    """Why a document cannot be from this agent, or from that time; None: it can."""
+    if document.agent_id != sender.agent_id:
+        return "agentId: not the agent that sent it"
+    if not oldest_round <= document.round_id <= sender.newest_round:
         return f"roundId: over {AHEAD_S} s in the future, or older than records are kept here"
-    if not is_date(session.date):
+    if not is_date(document.date):
         return "date: not a date that exists, as YYYY-mm-dd HH:MM:SS"
-    if canonical_address(session.destination.target) is None:
-        return "destination.target: not an IP address"
     return None
 
 
@@ -87,17 +108,6 @@ def is_date(text: str) -> bool:
     """Whether a text is ``YYYY-mm-dd HH:MM:SS``, exactly, and a date that exists."""
     time_s = parse_utc(text)
     return time_s is not None and format_utc(time_s) == text
-
-
-@lru_cache(maxsize=_CACHED)
-def canonical_address(text: str) -> str | None:
-    """An IP address in its one spelling; None: it is none (nor is one with a zone: it means nothing here)."""
-    if "%" in text:
-        return None
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
 
 
 @lru_cache(maxsize=_CACHED)
@@ -146,7 +156,9 @@ def _stored(key: str, value: str | None) -> str | None:
     return FILTERS[key].normalize(value) if value else None
 
 
-def full_dimensions(shared: Dimensions, site: str | None, address: str, trigger: str) -> Dimensions | str:
+def full_dimensions(
+    shared: Dimensions, site: str | None, address: str | None, trigger: str, verdict: str | None
+) -> Dimensions | str:
     """The dimensions of one record; a text: why it cannot be taken."""
     visited = canonical_site(site) if site else None
     if site and visited is None:
@@ -157,4 +169,5 @@ def full_dimensions(shared: Dimensions, site: str | None, address: str, trigger:
         visited_site=visited or None,
         domain=domain_of(visited) if visited else None,
         trigger=trigger,
+        verdict=verdict,
     )

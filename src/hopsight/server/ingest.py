@@ -1,63 +1,71 @@
 """From an uploaded batch to stored records: good ones kept, bad ones refused one by one, with reasons.
 
 Knows nothing of HTTP. Works on the whole batch at once where all of it fits the model, and record by record
-where something does not.
+where something does not. What a record must be is told by its kind's row of ``kinds.table.CHECKS``.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType, structs
+from msgspec import Raw, Struct, UnsetType
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.agents import AgentInfo
-from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Record
-from hopsight.model.sessions import NetworkSession
 from hopsight.model.upload import (
+    MAX_BATCH_RECORDS,
+    AgentUsage,
     MeasurementContext,
-    NetworkSessionRecord,
     RawUploadBatch,
     Refusal,
     UploadBatch,
 )
-from hopsight.server.checks import Sender, canonical_address, fault_of, full_dimensions, shared_dimensions
+from hopsight.server.checks import Sender, shared_dimensions
+from hopsight.server.kinds.contract import BatchDimensions, KindCheck
+from hopsight.server.kinds.table import CHECKS
 
 T = TypeVar("T")
 
-_AGENT: Final = "agent"
+INTRODUCTION: Final = "agent"
+USAGE: Final = "usage"
+"""Kinds of a refusal that are no kinds of record."""
+
 _DECODE_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ACCEPTED: Final = "an UploadBatch in JSON (/openapi.json describes it)"
 
 _batches: Final = msgspec.json.Decoder(UploadBatch)
 _raw_batches: Final = msgspec.json.Decoder(RawUploadBatch)
-_records: Final = msgspec.json.Decoder(NetworkSessionRecord)
+_records: Final = {row.kind: msgspec.json.Decoder(row.record) for row in CHECKS}
 _contexts: Final = msgspec.json.Decoder(MeasurementContext)
 _infos: Final = msgspec.json.Decoder(AgentInfo)
-_encode: Final = msgspec.json.Encoder().encode
+_usages: Final = msgspec.json.Decoder(AgentUsage)
 
 
 class Checked(Struct, frozen=True):
     """A batch after its checks.
 
     Args:
-        records: what is to be stored.
+        records: what is to be stored, by kind; no kind is without records.
         refused: what never will be.
         info: the agent's introduction of itself, if it sent a good one.
+        usage: what the agent costs its machine, if it said so.
     """
 
-    records: list[Record]
+    records: dict[str, list[Record]]
     refused: list[Refusal]
     info: AgentInfo | None
+    usage: AgentUsage | None
 
 
 class _Decoded(Struct):
     """A batch after decoding; a text stands for what could not be decoded, and says why."""
 
-    info: AgentInfo | None
-    contexts: list[MeasurementContext | str]
-    records: list[NetworkSessionRecord | str]
+    contexts: Sequence[MeasurementContext | str]
+    lists: dict[str, Sequence[Any]]
     refused: list[Refusal]
+    info: AgentInfo | None
+    usage: AgentUsage | None
 
 
 def check_batch(content: bytes, sender: Sender) -> Checked:
@@ -68,75 +76,43 @@ def check_batch(content: bytes, sender: Sender) -> Checked:
         sender: whose it is.
 
     Raises:
-        InvalidValueError: it is no batch at all.
+        InvalidValueError: it is no batch at all, or holds too much.
     """
     decoded = _decode(content)
-    shared = [
-        context if isinstance(context, str) else shared_dimensions(context, sender.agent_id)
-        for context in decoded.contexts
-    ]
-    records, refused = _check_records(decoded.records, shared, sender)
-    return Checked(records, decoded.refused + refused, decoded.info)
+    count = sum(map(len, decoded.lists.values()))
+    if count > MAX_BATCH_RECORDS:
+        accepted = f"{_ACCEPTED} of at most {MAX_BATCH_RECORDS} records in all its lists"
+        raise InvalidValueError("upload", f"{count} records", accepted)
+    dimensions = BatchDimensions(
+        [
+            context if isinstance(context, str) else shared_dimensions(context, sender.agent_id)
+            for context in decoded.contexts
+        ]
+    )
+    kept = {}
+    for row in CHECKS:
+        records = _check_list(row, decoded.lists[row.kind], sender, dimensions, decoded.refused)
+        if records:
+            kept[row.kind] = records
+    return Checked(kept, decoded.refused, decoded.info, decoded.usage)
 
 
-def _check_records(
-    given: Iterable[NetworkSessionRecord | str], shared: list[Dimensions | str], sender: Sender
-) -> tuple[list[Record], list[Refusal]]:
-    records, refused = [], []
-    known: dict[tuple[int, str | None, str, str], Dimensions] = {}
-    for index, record in enumerate(given):
-        made = record if isinstance(record, str) else _record(record, shared, sender, known)
+def _check_list(
+    row: KindCheck,
+    given: Sequence[Any],
+    sender: Sender,
+    dimensions: BatchDimensions,
+    refused: list[Refusal],
+) -> list[Record]:
+    check = row.check
+    records = []
+    for index, item in enumerate(given):
+        made = item if isinstance(item, str) else check(item, sender, dimensions)
         if isinstance(made, str):
-            refused.append(Refusal(kind=NETWORK_SESSIONS, index=index, reason=made))
+            refused.append(Refusal(kind=row.kind, index=index, reason=made))
         else:
             records.append(made)
-    return records, refused
-
-
-def _record(
-    given: NetworkSessionRecord,
-    shared: list[Dimensions | str],
-    sender: Sender,
-    known: dict[tuple[int, str | None, str, str], Dimensions],
-) -> Record | str:
-    session = given.document
-    fault = fault_of(session, sender)
-    if fault is not None:
-        return fault
-    destination = session.destination
-    key = (given.context, given.visited_site, destination.target, given.trigger)
-    dimensions = known.get(key)
-    if dimensions is None:
-        if given.context >= len(shared):
-            return f"context: {given.context} of {len(shared)}"
-        context = shared[given.context]
-        if isinstance(context, str):
-            return context
-        address = canonical_address(destination.target) or destination.target
-        made = full_dimensions(context, given.visited_site, address, given.trigger)
-        if isinstance(made, str):
-            return made
-        dimensions = known[key] = made
-    return Record(
-        aid=sender.aid,
-        round_id=session.round_id,
-        record_id=session.user_session_id,
-        dimensions=dimensions,
-        loss_percent=destination.loss_percent,
-        latency_ms=_or(destination.avg_rtt_ms, destination.latency_ms),
-        jitter_ms=_or(destination.mean_dev_rtt_ms, destination.jitter_ms),
-        body=_encode(_canonical(session, dimensions.destination_ip)),
-    )
-
-
-def _canonical(session: NetworkSession, address: str | None) -> NetworkSession:
-    if address is None or address == session.destination.target:
-        return session
-    return structs.replace(session, destination=structs.replace(session.destination, target=address))
-
-
-def _or(precise: float | None, whole: int | None) -> float | None:
-    return precise if precise is not None or whole is None else float(whole)
+    return records
 
 
 def _decode(content: bytes) -> _Decoded:
@@ -146,7 +122,8 @@ def _decode(content: bytes) -> _Decoded:
         return _decode_one_by_one(content)
     except _DECODE_FAULTS as error:
         raise _no_batch(error) from None
-    return _Decoded(batch.agent, [*batch.contexts], [*batch.network_sessions], [])
+    lists = {row.kind: getattr(batch, row.list_name) for row in CHECKS}
+    return _Decoded(batch.contexts, lists, [], batch.agent, batch.usage)
 
 
 def _decode_one_by_one(content: bytes) -> _Decoded:
@@ -154,17 +131,28 @@ def _decode_one_by_one(content: bytes) -> _Decoded:
         batch = _raw_batches.decode(content)
     except _DECODE_FAULTS as error:
         raise _no_batch(error) from None
-    refused = []
-    info = None if isinstance(batch.agent, UnsetType) else _try(_infos.decode, batch.agent)
-    if isinstance(info, str):
-        refused.append(Refusal(kind=_AGENT, index=0, reason=info))
-        info = None
+    refused: list[Refusal] = []
     return _Decoded(
-        info,
         [_try(_contexts.decode, raw) for raw in batch.contexts],
-        [_try(_records.decode, raw) for raw in batch.network_sessions],
+        {
+            row.kind: [_try(_records[row.kind].decode, raw) for raw in getattr(batch, row.list_name)]
+            for row in CHECKS
+        },
         refused,
+        _aside(INTRODUCTION, _infos.decode, batch.agent, refused),
+        _aside(USAGE, _usages.decode, batch.usage, refused),
     )
+
+
+def _aside(kind: str, decode: Callable[[Raw], T], raw: Raw | UnsetType, refused: list[Refusal]) -> T | None:
+    """What stands beside the records: a fault in it costs no record."""
+    if isinstance(raw, UnsetType) or bytes(raw) == b"null":
+        return None
+    made = _try(decode, raw)
+    if isinstance(made, str):
+        refused.append(Refusal(kind=kind, index=0, reason=made))
+        return None
+    return made
 
 
 def _try(decode: Callable[[Raw], T], raw: Raw) -> T | str:
@@ -175,4 +163,4 @@ def _try(decode: Callable[[Raw], T], raw: Raw) -> T | str:
 
 
 def _no_batch(error: Exception) -> InvalidValueError:
-    return InvalidValueError("upload", str(error), "an UploadBatch in JSON (/openapi.json describes it)")
+    return InvalidValueError("upload", str(error), _ACCEPTED)

@@ -14,6 +14,7 @@ from prometheus_client import (
 )
 
 from hopsight import __version__
+from hopsight.server.agent_metrics import AgentMetrics
 
 EXPOSITION_TYPE: Final = CONTENT_TYPE_LATEST
 UNROUTED: Final = "(none)"
@@ -23,7 +24,10 @@ _PAGE_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.
 
 
 class Metrics:
-    """Counters of one server, in a registry of their own so that several servers fit one process."""
+    """Counters of one server, in a registry of their own so that several servers fit one process.
+
+    ``agents`` counts what agents say of themselves.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -48,6 +52,7 @@ class Metrics:
         self._page_seconds = Histogram(
             "hopsight_page_seconds", "Time to build one page.", buckets=_PAGE_BUCKETS_S, registry=registry
         )
+        self.agents = AgentMetrics(registry)
         Gauge("hopsight_build_info", "Always 1.", ("version", "python"), registry=registry).labels(
             __version__, platform.python_version()
         ).set(1)
@@ -66,11 +71,14 @@ class Metrics:
         self._bytes.labels("decoded").inc(decoded_bytes)
 
     def ingested(self, kind: str, *, stored: int, duplicates: int, refused: int) -> None:
-        """Count the records of an acknowledged batch by what became of them."""
-        self._batches.inc()
+        """Count the records of one kind in an acknowledged batch by what became of them."""
         self._records.labels(kind, "stored").inc(stored)
         self._records.labels(kind, "duplicate").inc(duplicates)
         self._records.labels(kind, "refused").inc(refused)
+
+    def batch_acknowledged(self) -> None:
+        """Count a batch."""
+        self._batches.inc()
 
     def store_failed(self) -> None:
         """Count a call that ended in ``StoreUnavailableError``."""

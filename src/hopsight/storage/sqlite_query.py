@@ -89,8 +89,8 @@ def read_counts(connection: apsw.Connection, question: Query, column: str) -> di
         " WHERE aid = :aid AND dim = d.dim AND round_id BETWEEN :first AND :last"
     )
     sql = (
-        f'SELECT value, sum(records) FROM (SELECT d."{column}" AS value, ({counted}) AS records'
-        f" FROM {table}_dim d WHERE d.aid = :aid{conditions}) WHERE records > 0 GROUP BY value"
+        f'SELECT value, sum(records) AS total FROM (SELECT d."{column}" AS value, ({counted}) AS records'
+        f" FROM {table}_dim d WHERE d.aid = :aid{conditions}) GROUP BY value HAVING total > 0"
     )
     bindings = {
         "aid": question.aid,

@@ -1,0 +1,85 @@
+"""What the checks of all kinds share: the row of the table, a batch's dimensions, numbers of a ping."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from hopsight.model.dimensions import Dimensions
+from hopsight.model.network_documents import Ping
+from hopsight.model.query import Record
+from hopsight.server.checks import Sender, full_dimensions
+
+
+class KindCheck(Struct, frozen=True, kw_only=True):
+    """How records of one kind are taken from a batch.
+
+    Args:
+        kind: a key of ``KINDS``.
+        list_name: the field of ``UploadBatch`` that holds them.
+        record: what an item of that list is.
+        check: from an item to what is stored; a text: why it cannot be.
+    """
+
+    kind: str
+    list_name: str
+    record: type[Struct]
+    check: Callable[[Any, Sender, "BatchDimensions"], Record | str]
+
+
+class BatchDimensions:
+    """The dimensions of a batch's records, worked out once for each combination.
+
+    Args:
+        shared: what the records of each context have in common; a text: what is wrong with that context.
+    """
+
+    def __init__(self, shared: Sequence[Dimensions | str]) -> None:
+        self._shared = shared
+        self._known: dict[tuple[Any, ...], Dimensions] = {}
+
+    def of_site(
+        self, context: int, site: str | None, address: str | None, trigger: str, verdict: str | None = None
+    ) -> Dimensions | str:
+        """Those of a record about a site; a text: why there are none."""
+        key = (context, site, address, trigger, verdict)
+        found = self._known.get(key)
+        if found is not None:
+            return found
+        common = self.of_context(context)
+        if isinstance(common, str):
+            return common
+        made = full_dimensions(common, site, address, trigger, verdict)
+        if not isinstance(made, str):
+            self._known[key] = made
+        return made
+
+    def of_context(self, context: int) -> Dimensions | str:
+        """What the records of a context have in common; a text: why they cannot be taken."""
+        if context >= len(self._shared):
+            return f"context: {context} of {len(self._shared)}"
+        return self._shared[context]
+
+
+class Numbers(NamedTuple):
+    """What a store keeps of a record for charts; None: not measured."""
+
+    loss_percent: float | None = None
+    latency_ms: float | None = None
+    jitter_ms: float | None = None
+
+
+def numbers_of(ping: Ping | None, name: str) -> Numbers | str:
+    """The numbers of a series of probes; a text: it contradicts itself (``name`` is its field)."""
+    if ping is None:
+        return Numbers()
+    sent, received = ping.pkts_sent, ping.pkts_received
+    if sent is not None and received is not None and received > sent:
+        return f"{name}: more packets received than sent"
+    known = sent is not None and received is not None and sent > 0
+    loss_percent = 100 * (sent - received) / sent if known else None  # type: ignore[operator]
+    return Numbers(loss_percent, ping.avg_rtt_ms, ping.mean_dev_rtt_ms)
+
+
+encode = msgspec.json.Encoder().encode
