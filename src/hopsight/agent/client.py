@@ -20,6 +20,7 @@ import zstandard
 from msgspec import Struct
 
 from hopsight import __version__
+from hopsight.agent.own_sockets import OwnSockets
 from hopsight.errors import UploadError
 from hopsight.model.upload import (
     AgentConfiguration,
@@ -71,6 +72,7 @@ class ServerClient:
         fingerprint: SHA-256 of its certificate in hex: it alone is trusted then, whatever signed it.
         timeout_s: for one exchange in all.
         connections: at most this many at the same time.
+        own: remembers the connections, which are no traffic of the machine's people.
     """
 
     def __init__(
@@ -80,11 +82,14 @@ class ServerClient:
         *,
         timeout_s: float = TIMEOUT_S,
         connections: int = 1,
+        own: OwnSockets | None = None,
     ) -> None:
         self._base = url.rstrip("/") + "/agent/v1"
         trusted = aiohttp.Fingerprint(bytes.fromhex(fingerprint)) if fingerprint is not None else True
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=trusted, limit=connections),
+            connector=aiohttp.TCPConnector(
+                ssl=trusted, limit=connections, socket_factory=own.make if own is not None else None
+            ),
             timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S),
             headers={"User-Agent": f"hopsight-agent/{__version__}", "Accept": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -57,6 +57,14 @@ class PathNames:
         """
         return structs.replace(path, hops=tuple(self._annotated(hop) for hop in path.hops))
 
+    def name_of(self, address: str) -> str | None:
+        """The name that is known by now; None: none, or none yet: it is being asked for."""
+        known = self._known.get(address)
+        if known is None or known.until_s <= self._clock.monotonic():
+            self._ask(address)
+        # A name gone stale is better than none while a new one is asked for.
+        return known.name if known is not None else None
+
     async def settle(self, timeout_s: float) -> None:
         """Wait until all look-ups under way are over, but no longer than this."""
         with contextlib.suppress(TimeoutError):
@@ -80,17 +88,10 @@ class PathNames:
         entry = self._asn.find(hop.address) if self._asn is not None else None
         return structs.replace(
             hop,
-            name=self._name(hop.address),
+            name=self.name_of(hop.address),
             asn=entry.asn if entry is not None else None,
             prefix=entry.prefix if entry is not None else None,
         )
-
-    def _name(self, address: str) -> str | None:
-        known = self._known.get(address)
-        if known is None or known.until_s <= self._clock.monotonic():
-            self._ask(address)
-        # A name gone stale is better than none while a new one is asked for.
-        return known.name if known is not None else None
 
     def _ask(self, address: str) -> None:
         if not self._resolve or address in self._asked or len(self._waiting) >= _MAX_WAITING:

@@ -136,7 +136,8 @@ def test_a_round_makes_one_session_of_a_site_and_port() -> None:
     assert document.user_session_id.startswith(f"{AID:05d}:{ROUND_ID}:")
     assert (document.round_id, document.visited_site, document.protocol) == (ROUND_ID, "192.0.2.7", "https")
     assert (document.port, document.number_of_pages, record.destination_ip) == (443, 0, "192.0.2.7")
-    assert (record.trigger, detail.probe, detail.network.ping) == ("auto", "passive/1", None)
+    assert (record.trigger, detail.probe, detail.flags) == ("auto", "passive/1", ("passive",))
+    assert (detail.network.ping, detail.network.connect, detail.network.traceroute) == (None, None, None)
     assert (detail.verdict, detail.segments) == (None, ())
     assert detail.network.network_profile == NetworkProfileDocument(interface_name="eth0")
     assert msgspec.to_builtins(detail.passive) == {

@@ -15,11 +15,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import msgspec
 import structlog
 from structlog.testing import capture_logs
 
+from hopsight.agent.client import ServerClient
 from hopsight.agent.network import Address
 from hopsight.agent.own_sockets import OwnSockets
 from hopsight.agent.passive.sessions import PassiveSessions
@@ -27,10 +27,18 @@ from hopsight.agent.passive.sites import SiteFilter
 from hopsight.agent.passive.watch_socket import open_watch_socket
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
+from hopsight.errors import UploadError
+from hopsight.model.agents import AgentInfo
+from hopsight.model.upload import Enrolment
 
 FAR4, FAR6, NEAR4 = "10.98.0.1", "fd98::1", "10.98.0.2"
 PORT, BACK_PORT, DNS_PORT, CLOSED_PORT = 8_000, 8_001, 53, 9
 AID, AGENT_ID = 7625, "00000000-0000-4000-8000-000000000001"
+ENROLMENT = Enrolment(
+    enrolment_id=AGENT_ID,
+    secret="s" * 43,
+    agent=AgentInfo(computer_name="near", platform="Linux", os_version="1", kernel_version="1", version="1"),
+)
 SETTLE_S = 0.4
 """From a connection's end to its announcement, and more."""
 
@@ -130,13 +138,9 @@ async def own(network: SystemNetwork) -> None:
     for ttl in (1, 64):
         await flow.probe(ttl, 0.5)
     flow.close()
-    connector = aiohttp.TCPConnector(socket_factory=network.own_sockets.make)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        try:
-            async with session.get(f"http://{FAR4}:{PORT}/"):
-                pass
-        except aiohttp.ClientError:
-            pass  # an echo is no answer
+    async with ServerClient(f"http://{FAR4}:{PORT}", own=network.own_sockets) as client:
+        with contextlib.suppress(UploadError):  # an echo is no answer
+            await client.enrol("k" * 32, ENROLMENT)
     await asyncio.to_thread(talk, FAR4, 10)
 
 

@@ -27,6 +27,8 @@ from hopsight.model.user_sessions import (
 )
 
 PROBE: Final = "passive/1"
+PASSIVE: Final = "passive"
+"""The flag of a session that was watched, not probed."""
 MAX_SESSIONS: Final = 500
 """Most sessions of one round: those of most connections are kept, the others counted and let go."""
 _MAX_COUNT: Final = 1_000_000
@@ -228,6 +230,7 @@ class PassiveSessions:
         detail = SessionDetail(
             network=SessionNetwork(network_profile=profile),
             passive=traffic_of(group.sockets, group.name_from),
+            flags=(PASSIVE,),
             probe=PROBE,
         )
         address = max(group.addresses, key=group.addresses.__getitem__)
