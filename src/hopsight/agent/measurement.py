@@ -137,6 +137,7 @@ class Measurer:
         self._clock = clock
         self._spread = Spread()
         self._surroundings = surroundings
+        self._path_notes = path_notes
         self._sampler = sampler or SystemSampler(clock)
         tracer = tracer or PathTracer(network, clock, rng)
         self._ways = WayProber(network, clock, rng, tracer, path_notes)
@@ -153,7 +154,10 @@ class Measurer:
             found = await self._measure_families(target, options)
             if found[0].measurement.address is not None:
                 metrics = await sampling
-                found = [_with(one, system_metrics=metrics) for one in found]
+                found = [
+                    _with(one, system_metrics=metrics, path=self._noted(one.measurement.path))
+                    for one in found
+                ]
         finally:
             sampling.cancel()
         after = ClockReading.of(self._clock)
@@ -227,6 +231,10 @@ class Measurer:
                 found, gateway=probed.way.gateway.host, gateway_ping=probed.survey.gateway
             )
         return _Found(measurement=found, probed=probed, unknown_name=unknown_name)
+
+    def _noted(self, path: PathResult | None) -> PathResult | None:
+        # Again, now that the window is over: names that were asked for after the trace may be known.
+        return self._path_notes(path) if path is not None and self._path_notes is not None else path
 
     def _judged(self, found: _Found) -> Measurement:
         measurement = found.measurement

@@ -41,7 +41,7 @@ def _segment(stretches: Sequence[Stretch], index: int, findings: Sequence[Findin
         state=state,
         target=stretch.target,
         link=stretch.link,
-        ping=ping_of(stretch.series),
+        ping=_ping(stretch.series),
         evidence=evidence,
         note=note,
     )
@@ -83,14 +83,16 @@ def _evidence_at(place: int, findings: Sequence[Finding]) -> tuple[Evidence, ...
     )
 
 
-def ping_of(series: Series | None) -> Ping | None:
-    """The API's ping of a series; None: nothing was sent."""
-    if series is None or series.sent == 0:
-        return None
-    times = rtt_statistics(series.rtts_ms)
+def _ping(series: Series | None) -> Ping | None:
+    return ping_of(series.sent, series.rtts_ms) if series is not None and series.sent else None
+
+
+def ping_of(sent: int, rtts_ms: Sequence[float]) -> Ping:
+    """The API's ping: probes sent, and the times of those answered."""
+    times = rtt_statistics(rtts_ms)
     return Ping(
-        pkts_sent=series.sent,
-        pkts_received=len(series.rtts_ms),
+        pkts_sent=sent,
+        pkts_received=len(rtts_ms),
         min_rtt_ms=times.min_rtt_ms if times is not None else None,
         avg_rtt_ms=times.avg_rtt_ms if times is not None else None,
         max_rtt_ms=times.max_rtt_ms if times is not None else None,

@@ -1,15 +1,20 @@
 """``hopsight measure``: measure now, and print."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+from hopsight.cli.measure_options import ASN_DATABASE, IPV4, IPV6, PATH
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from hopsight.agent.asn import AsnDatabase
     from hopsight.agent.measurement import Measurement
+    from hopsight.agent.names import PathNames
     from hopsight.agent.network import Family
     from hopsight.agent.results import ProbeOptions
     from hopsight.clock import Clock
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_TARGETS: Final = 1_000
 _PROGRESS_S: Final = 0.5
+_NAMES_S: Final = 2.0
+"""How long the names of hops may keep a person waiting."""
 
 
 class Protocol(StrEnum):
@@ -52,8 +59,10 @@ def measure(
         Protocol,
         typer.Option(envvar="HOPSIGHT_PROTOCOL", help="auto: ICMP, and TCP where ICMP stays silent."),
     ] = Protocol.AUTO,
-    ipv4: Annotated[bool, typer.Option("--ipv4", help="Only IPv4; default: each that a name has.")] = False,
-    ipv6: Annotated[bool, typer.Option("--ipv6", help="Only IPv6.")] = False,
+    ipv4: IPV4 = False,
+    ipv6: IPV6 = False,
+    path: PATH = None,
+    asn_database: ASN_DATABASE = None,
 ) -> None:
     """Measure loss, latency and jitter to targets, all at the same time.
 
@@ -69,13 +78,36 @@ def measure(
         raise InvalidValueError("number of targets", len(targets), f"at most {_MAX_TARGETS}")
     named = [(text, parse_target(text, protocol.value)) for text in targets]
     options = ProbeOptions(
-        count=count, interval_s=interval, timeout_s=timeout, family=_family(ipv4=ipv4, ipv6=ipv6)
+        count=count,
+        interval_s=interval,
+        timeout_s=timeout,
+        family=_family(ipv4=ipv4, ipv6=ipv6),
+        path=path is not False,
     )
-    measured = asyncio.run(_measure_all(named, options, as_json=json))
+    asn = _opened(asn_database) if path else None
+    measured = asyncio.run(_measure_all(named, options, asn, names=bool(path), as_json=json))
     if not json:
-        from hopsight.cli.measure_output import table
+        _print(measured, path=bool(path))
 
-        typer.echo(table(measured))
+
+def _print(measured: "list[tuple[str, Measurement]]", *, path: bool) -> None:
+    from hopsight.cli.measure_output import table, verdict_lines, way_text
+
+    typer.echo(table(measured))
+    if path or len(measured) == 1:
+        for text, measurement in measured:
+            typer.echo("\n" + way_text(text, measurement, path=path))
+        return
+    for number, line in enumerate(verdict_lines(measured)):
+        typer.echo(line if number else f"\n{line}")
+
+
+def _opened(asn_database: Path | None) -> "AsnDatabase | None":
+    if asn_database is None:
+        return None
+    from hopsight.agent.asn import AsnDatabase
+
+    return AsnDatabase(asn_database)
 
 
 def _family(*, ipv4: bool, ipv6: bool) -> "Family | None":
@@ -85,7 +117,12 @@ def _family(*, ipv4: bool, ipv6: bool) -> "Family | None":
 
 
 async def _measure_all(
-    named: "list[tuple[str, Target]]", options: "ProbeOptions", *, as_json: bool
+    named: "list[tuple[str, Target]]",
+    options: "ProbeOptions",
+    asn: "AsnDatabase | None",
+    *,
+    names: bool,
+    as_json: bool,
 ) -> "list[tuple[str, Measurement]]":
     """Measure all at once; print JSON lines as they come.
 
@@ -96,11 +133,17 @@ async def _measure_all(
     import random
 
     from hopsight.agent.measurement import Measurer
+    from hopsight.agent.names import PathNames
+    from hopsight.agent.profile import read_network_profile
     from hopsight.agent.system_network import SystemNetwork
     from hopsight.clock import SystemClock
 
     clock = SystemClock()
-    measurer = Measurer(SystemNetwork(clock), clock, random.Random())  # noqa: S311 - tokens against mistakes, not foes
+    network = SystemNetwork(clock)
+    profile = await asyncio.to_thread(read_network_profile, network)
+    notes = PathNames(network, clock, asn, resolve=names)
+    rng = random.Random()  # noqa: S311 - tokens against mistakes, not foes
+    measurer = Measurer(network, clock, rng, surroundings=lambda: profile, path_notes=notes.annotate)
     output = _Output(len(named), clock, as_json=as_json)
     async with asyncio.TaskGroup() as tasks:
         showing = tasks.create_task(output.show_progress())
@@ -110,7 +153,19 @@ async def _measure_all(
         await asyncio.wait(measuring)
         showing.cancel()
     await measurer.aclose()
-    return [(text, one) for task in measuring for text, found in [task.result()] for one in found]
+    await notes.settle(_NAMES_S)
+    found = [(text, one) for task in measuring for text, several in [task.result()] for one in several]
+    named_late = [(text, _annotated(one, notes)) for text, one in found]
+    await notes.aclose()
+    return named_late
+
+
+def _annotated(measurement: "Measurement", notes: "PathNames") -> "Measurement":
+    from msgspec import structs
+
+    if measurement.path is None:
+        return measurement
+    return structs.replace(measurement, path=notes.annotate(measurement.path))
 
 
 class _Output:

@@ -6,13 +6,28 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hopsight.agent.documents import destination
+from hopsight.agent.documents import destination, path_hops
 from hopsight.agent.measurement import Measurement
-from hopsight.agent.results import ConnectResult, PingResult
+from hopsight.agent.results import ConnectResult, PathResult, PingResult
+from hopsight.cli.path_output import path_lines
+from hopsight.model.network_documents import Evidence, PathHop, Segment, Verdict
 from hopsight.model.sessions import Destination
 from hopsight.model.system import SystemMetrics
 
-_COLUMNS: Final = ("TARGET", "ADDRESS", "BY", "LOSS", "MIN", "AVG", "MAX", "MDEV", "CONNECT", "NOTE")
+_COLUMNS: Final = (
+    "TARGET",
+    "ADDRESS",
+    "BY",
+    "LOSS",
+    "MIN",
+    "AVG",
+    "MAX",
+    "MDEV",
+    "CONNECT",
+    "VERDICT",
+    "NOTE",
+)
+_SEGMENT_COLUMNS: Final = ("SEGMENT", "STATE", "ADDRESS", "LOSS", "AVG", "MDEV", "WHY")
 _RIGHT: Final = {"LOSS", "MIN", "AVG", "MAX", "MDEV", "CONNECT"}
 
 
@@ -38,6 +53,16 @@ class ConnectLine(Struct, rename="camel", kw_only=True):
     error: str | None
 
 
+class PathLine(Struct, rename="camel", kw_only=True):
+    """The path trace; ``error`` where there is no path."""
+
+    destination: str
+    protocol: str
+    reached: bool
+    hops: tuple[PathHop, ...]
+    error: str | None
+
+
 class MeasurementLine(Struct, rename="camel", kw_only=True):
     """One measurement; every key is always there, null where nothing was measured."""
 
@@ -56,6 +81,9 @@ class MeasurementLine(Struct, rename="camel", kw_only=True):
     resolve_ms: float | None
     gateway: str | None
     gateway_ping: PingLine | None
+    path: PathLine | None
+    segments: tuple[Segment, ...]
+    verdict: Verdict | None
     system_metrics: SystemMetrics | None
     started_at: float
     ended_at: float
@@ -84,6 +112,9 @@ def json_line(target: str, measurement: Measurement) -> str:
         resolve_ms=measurement.resolve_ms,
         gateway=measurement.gateway,
         gateway_ping=_ping_line(measurement.gateway_ping),
+        path=_path_line(measurement.path),
+        segments=measurement.segments,
+        verdict=measurement.verdict,
         system_metrics=measurement.system_metrics,
         started_at=measurement.started_at_s,
         ended_at=measurement.ended_at_s,
@@ -96,17 +127,62 @@ def json_line(target: str, measurement: Measurement) -> str:
 
 def table(measured: Sequence[tuple[str, Measurement]]) -> str:
     """All measurements as a table; times in ms."""
-    rows = [_COLUMNS, *(_row(target, measurement) for target, measurement in measured)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    return "\n".join(_aligned(row, widths) for row in rows)
+    return "\n".join(_aligned([_COLUMNS, *(_row(target, measurement) for target, measurement in measured)]))
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (
-        cell.rjust(width) if name in _RIGHT else cell.ljust(width)
-        for name, cell, width in zip(_COLUMNS, row, widths, strict=True)
+def way_text(target: str, measurement: Measurement, *, path: bool) -> str:
+    """Why there is this verdict: its sentence, the segments, and the hops if they are asked for."""
+    lines = [_verdict_line(target, measurement)] if measurement.verdict is not None else []
+    if measurement.segments:
+        rows = [_SEGMENT_COLUMNS, *map(_segment_row, measurement.segments)]
+        lines += [f"  {line}" for line in _aligned(rows)]
+    if path and measurement.path is not None:
+        lines += path_lines(measurement.path)
+    return "\n".join(lines)
+
+
+def verdict_lines(measured: Sequence[tuple[str, Measurement]]) -> list[str]:
+    """A sentence for each target that is not healthy."""
+    return [
+        _verdict_line(target, measurement)
+        for target, measurement in measured
+        if measurement.verdict is not None and measurement.verdict.result != "healthy"
+    ]
+
+
+def _verdict_line(target: str, measurement: Measurement) -> str:
+    where = f"{target} ({measurement.address})" if measurement.address not in {None, target} else target
+    return f"{where}: {measurement.verdict.summary if measurement.verdict is not None else '-'}"
+
+
+def _segment_row(segment: Segment) -> tuple[str, ...]:
+    ping = segment.ping
+    lost = 100 * (1 - (ping.pkts_received or 0) / ping.pkts_sent) if ping and ping.pkts_sent else None
+    return (
+        segment.name,
+        segment.state,
+        segment.target or "-",
+        f"{lost:.4g}%" if lost is not None else "-",
+        _ms(ping.avg_rtt_ms) if ping is not None and ping.avg_rtt_ms is not None else "-",
+        _ms(ping.mean_dev_rtt_ms) if ping is not None and ping.mean_dev_rtt_ms is not None else "-",
+        "; ".join([*map(_evidence, segment.evidence), *([segment.note] if segment.note else [])]),
     )
-    return "  ".join(cells).rstrip()
+
+
+def _evidence(evidence: Evidence) -> str:
+    return f"{evidence.metric} {evidence.value:.4g} {evidence.unit} (limit {evidence.limit:.4g})"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    names = rows[0]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in _RIGHT else cell.ljust(width)
+            for name, cell, width in zip(names, row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _row(target: str, measurement: Measurement) -> tuple[str, ...]:
@@ -124,6 +200,7 @@ def _row(target: str, measurement: Measurement) -> tuple[str, ...]:
             else ("-",) * 4
         ),
         _connect_cell(connect),
+        measurement.verdict.result if measurement.verdict is not None else "-",
         _note(measurement),
     )
 
@@ -156,6 +233,18 @@ def _ping_line(ping: PingResult | None) -> PingLine | None:
         avg_rtt=times.avg_rtt_ms if times is not None else None,
         max_rtt=times.max_rtt_ms if times is not None else None,
         mean_dev_rtt=times.mean_dev_rtt_ms if times is not None else None,
+    )
+
+
+def _path_line(path: PathResult | None) -> PathLine | None:
+    if path is None:
+        return None
+    return PathLine(
+        destination=path.destination,
+        protocol=path.protocol,
+        reached=path.reached,
+        hops=path_hops(path),
+        error=path.error,
     )
 
 
