@@ -344,7 +344,7 @@ async def test_a_destination_that_answers_nothing_keeps_the_path_of_icmp(network
     network.answer = path_of(40, silent=tuple(range(4, 40)))
     path = await traced(network, port=443)
     assert (addresses(path), path.protocol) == ([router(1), router(2), router(3)], "icmp")
-    assert network.syns == [64]
+    assert network.syns == [64, 64]
 
 
 @pytest.mark.parametrize("allowed", [True, False])

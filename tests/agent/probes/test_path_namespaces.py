@@ -83,7 +83,9 @@ class Chain:
             # Routers ration their errors: one a second after the first six.
             limits = ("net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
             forward = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-            sysctl(self.node(number), *limits, *(forward if 0 < number < self.hops else ()))
+            # Who first looks for his own address elsewhere would be late to answer.
+            at_once = ("net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0")
+            sysctl(self.node(number), *limits, *at_once, *(forward if 0 < number < self.hops else ()))
             batch(self.node(number), "link set lo up")
         for number in range(self.hops):
             self._join(number)
@@ -162,6 +164,14 @@ LAST_PACKET = """
 import socket, sys
 host = sys.argv[1]
 socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", (host, 9))
+"""
+
+SERVER = """
+import socket
+opened = socket.create_server(("::", 443), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+while True:
+    opened.accept()[0].close()
 """
 
 # A router that answers by hand: time exceeded, with MPLS labels, padded to 128 bytes as RFC 4884 has it.
@@ -284,6 +294,17 @@ def test_a_destination_that_ignores_pings_is_traced_by_syn(chain: Chain) -> None
     (((path),),) = chain.trace({"host": DESTINATIONS[4], "port": 443}, prefix=UNPRIVILEGED)
     assert (addresses(path), path["reached"]) == (chain.hop_addresses(), True)
     assert path["protocol"] == "tcp"
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_port_that_is_open_can_be_asked_again_at_once(chain: Chain, family: int) -> None:
+    """A connection that came about leaves nothing behind that the next SYN of the flow would meet."""
+    options = {"host": DESTINATIONS[family], "port": 443, "protocol": "tcp", "times": 5}
+    with running(chain, 12, SERVER):
+        (paths,) = chain.trace(options, prefix=UNPRIVILEGED)
+    for path in paths:
+        assert (addresses(path), path["reached"]) == (chain.hop_addresses(family), True)
+        assert [(hop["pkts_sent"], hop["pkts_received"]) for hop in path["hops"]] == [(3, 3)] * 12
 
 
 @pytest.mark.parametrize("protocol", ["icmp", "tcp"])

@@ -7,7 +7,7 @@ from hopsight.agent.probes.path_hops import MAX_TTL, HopTable
 from hopsight.clock import Clock
 
 _FULL_TTL: Final = 64
-_FIRST_WAIT_S: Final = 0.8
+_FIRST_WAITS_S: Final = (0.7, 0.5)
 """Shorter than the second after which the kernel sends a SYN again: then nobody knows which was answered."""
 _MIN_WAIT_S, _MAX_WAIT_S, _PLAIN_WAIT_S = 0.1, 0.5, 0.2
 _MARGIN_S: Final = 0.05
@@ -44,7 +44,7 @@ class TcpTrace:
             self.error = f"cannot send: {(error.strerror or str(error)).lower()}"
 
     async def _run(self) -> None:
-        answer = await self._flow.probe(_FULL_TTL, min(_FIRST_WAIT_S, self._left_s))
+        answer = await self._first()
         if answer is not None and answer.reached:
             self._wait_s = min(max(2 * answer.rtt_s + _MARGIN_S, _MIN_WAIT_S), _MAX_WAIT_S)
         elif self._known is not None and self._known.last:
@@ -58,6 +58,13 @@ class TcpTrace:
     @property
     def _left_s(self) -> float:
         return self._over_s - self._clock.monotonic()
+
+    async def _first(self) -> SynAnswer | None:
+        for wait_s in _FIRST_WAITS_S:
+            answer = await self._flow.probe(_FULL_TTL, max(min(wait_s, self._left_s), 0.0))
+            if answer is not None:
+                return answer
+        return None
 
     async def _join(self) -> None:
         last = self._known.last if self._known is not None else 0
