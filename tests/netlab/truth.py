@@ -1,0 +1,77 @@
+"""From the log of the link to what a perfect tool would have found."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from tests.netlab.network import PING_TTL
+from tests.netlab.world import Event
+
+_ANSWERED: Final = {"answered", "duplicated"}
+_NS_PER_S: Final = 1e9
+
+
+class Truth(Struct, frozen=True, kw_only=True):
+    """What became of the probes to one address.
+
+    Args:
+        sent: pings that reached the link.
+        received: of those, answered within the timeout.
+        late: answered after it.
+        duplicates: answered twice.
+        rtts_ms: by the log's own times, in the order sent.
+        syns: SYNs that reached the link.
+        syns_lost: of those, never answered.
+    """
+
+    sent: int
+    received: int
+    late: int
+    duplicates: int
+    rtts_ms: tuple[float, ...]
+    syns: int
+    syns_lost: int
+
+    @property
+    def loss_percent(self) -> float:
+        """Of the pings."""
+        return 100 * (self.sent - self.received) / self.sent
+
+    @property
+    def avg_rtt_ms(self) -> float:
+        """Mean."""
+        return math.fsum(self.rtts_ms) / len(self.rtts_ms)
+
+    @property
+    def mean_dev_rtt_ms(self) -> float:
+        """Population standard deviation."""
+        average = self.avg_rtt_ms
+        return math.sqrt(math.fsum((rtt - average) ** 2 for rtt in self.rtts_ms) / len(self.rtts_ms))
+
+
+def truth_of(events: Sequence[Event], address: str, timeout_s: float = 1.0) -> Truth:
+    """The truth about one address; the probes of a trace are no pings."""
+    pings = [
+        event
+        for event in events
+        if event.kind == "echo" and event.address == address and event.ttl == PING_TTL
+    ]
+    syns = [event for event in events if event.kind == "syn" and event.address == address]
+    answered = [event for event in pings if event.fate in _ANSWERED and event.left_ns]
+    in_time = [event for event in answered if event.left_ns - event.arrived_ns <= timeout_s * _NS_PER_S]
+    return Truth(
+        sent=len(pings),
+        received=len(in_time),
+        late=len(answered) - len(in_time),
+        duplicates=sum(event.fate == "duplicated" for event in pings),
+        rtts_ms=tuple((event.left_ns - event.arrived_ns) / 1e6 for event in in_time),
+        syns=len(syns),
+        syns_lost=sum(event.fate != "answered" for event in syns),
+    )
+
+
+def timing_errors_us(events: Sequence[Event]) -> list[float]:
+    """How much later than due each answer left."""
+    return [(event.left_ns - event.due_ns) / 1e3 for event in events if event.left_ns]
