@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from hopsight import __version__
 from hopsight.agent.own_sockets import OwnSockets
+from hopsight.agent.server_route import ServerRoute
 from hopsight.errors import UploadError
 from hopsight.model.upload import (
     AgentConfiguration,
@@ -73,6 +74,7 @@ class ServerClient:
         timeout_s: for one exchange in all.
         connections: at most this many at the same time.
         own: remembers the connections, which are no traffic of the machine's people.
+        route: proxy, authorities and certificate to go with.
     """
 
     def __init__(
@@ -83,8 +85,10 @@ class ServerClient:
         timeout_s: float = TIMEOUT_S,
         connections: int = 1,
         own: OwnSockets | None = None,
+        route: ServerRoute | None = None,
     ) -> None:
         self._base = url.rstrip("/") + "/agent/v1"
+        self._route = route or ServerRoute()
         trusted = aiohttp.Fingerprint(bytes.fromhex(fingerprint)) if fingerprint is not None else True
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -159,7 +163,15 @@ class ServerClient:
         try:
             # Not following redirects: the credentials are for this server and no other.
             async with self._session.request(
-                method, self._base + path, data=body, headers=headers, allow_redirects=False
+                method,
+                self._base + path,
+                data=body,
+                headers=headers | self._to_the_proxy(tunnelled=False),
+                allow_redirects=False,
+                # A context in the request and a fingerprint in the connector: both hold.
+                ssl=self._route.tls or True,
+                proxy=self._route.proxy,
+                proxy_headers=self._to_the_proxy(tunnelled=True) or None,
             ) as response:
                 content = await _read(response)
                 if response.status not in (_OK, _NOT_MODIFIED):
@@ -168,9 +180,20 @@ class ServerClient:
         except aiohttp.ServerFingerprintMismatch:
             message = f"{self._base}: the server's certificate is not the one in the connection string"
             raise UploadError(message, permanent=False) from None
+        except aiohttp.ClientHttpProxyError as error:
+            # Not a word of the server, and so no reason to give up a record or to doubt the credentials.
+            message = f"the proxy {self._route.proxy} answered {error.status}: {error.message}"
+            raise UploadError(message, permanent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise UploadError(f"{self._base}{path}: {reason}", permanent=False) from None
+
+    def _to_the_proxy(self, *, tunnelled: bool) -> dict[str, str]:
+        """What proves to the proxy who we are: in front of a tunnel, else in the request itself."""
+        authorization = self._route.proxy_authorization
+        if authorization is None or tunnelled != self._base.startswith("https:"):
+            return {}
+        return {"Proxy-Authorization": authorization}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

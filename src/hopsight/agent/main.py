@@ -15,6 +15,7 @@ from hopsight.agent.enrol import enrol_once, enrol_until_known, resolve_identity
 from hopsight.agent.machine import read_agent_info
 from hopsight.agent.network import Network
 from hopsight.agent.results import ProbeOptions
+from hopsight.agent.server_route import route_to
 from hopsight.agent.spool import Spool
 from hopsight.agent.surroundings import check_targets
 from hopsight.clock import Clock
@@ -69,6 +70,7 @@ class Agent:
         check_targets(config.targets)
         known = resolve_identity(directory.path, config.connection_string, rng)
         self._identity = known.identity
+        self._route = route_to(known.identity.url, config, known.identity.fingerprint)
         self._spool = Spool(directory.path, clock, max_bytes=config.spool_bytes, max_age_s=config.spool_age_s)
         if known.replaced:
             dropped = self._spool.clear()
@@ -154,7 +156,7 @@ class Agent:
 
     def _client(self) -> ServerClient:
         # Two, so that a long upload does not hold up the question of what to measure.
-        return ServerClient(self._identity.url, self._identity.fingerprint, connections=2)
+        return ServerClient(self._identity.url, self._identity.fingerprint, connections=2, route=self._route)
 
     def _read_info(self) -> AgentInfo:
         return read_agent_info(agent_name=self._config.agent_name, location=self._config.location)
