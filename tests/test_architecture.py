@@ -5,6 +5,7 @@ Every import counts, also those inside functions and under ``TYPE_CHECKING``: th
 
 import ast
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -97,11 +98,11 @@ def test_the_server_knows_stores_only_by_their_contract() -> None:
 
 
 def test_dialects_do_not_import_each_other() -> None:
-    """The API's versions are folders of thin handlers over what they share."""
+    """The API's versions, and our own, are folders of thin handlers over what they share."""
     for name in MODULES:
-        for version, other in (("v6", "v7"), ("v7", "v6")):
-            if f".api.{version}" in name:
-                assert not [module for module in imports_of(name) if f".api.{other}" in module], name
+        for dialect, other in permutations(("v6", "v7", "hopsight"), 2):
+            if f".api.{dialect}." in f"{name}.":
+                assert not [module for module in imports_of(name) if f".api.{other}." in f"{module}."], name
 
 
 def test_probes_do_not_import_each_other() -> None:

@@ -275,7 +275,7 @@ async def test_every_kind_is_stored_and_counted_by_itself(server: Any, anonymous
 async def test_a_batch_is_acknowledged_only_when_every_kind_is_stored(
     server: Any, anonymous: httpx.AsyncClient, failing: str
 ) -> None:
-    """When the store takes some kinds and not another, nothing is acknowledged; sent again, nothing doubles."""
+    """When the store takes some kinds and not another, it acknowledges none; again, nothing doubles."""
     agent_id = await enrol(server, anonymous)
     content = mixed_upload(server, agent_id)
     add = server.store.add

@@ -13,6 +13,7 @@ from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.server import agent_api, operations
 from hopsight.server.api import openapi
+from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.v6 import routes as v6
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
@@ -36,7 +37,7 @@ def create_app(
         metrics=Metrics(),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )
-    programs = [*v6.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
+    programs = [*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -13,6 +13,7 @@ from msgspec import Struct, inspect
 from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
+from hopsight.server.api.documents import ErrorDocument, Pages, Tail
 from hopsight.server.api.formats import Format
 from hopsight.server.api.names import singular
 from hopsight.server.api.v6.documents import (
@@ -24,12 +25,9 @@ from hopsight.server.api.v6.documents import (
     Client,
     EndpointAgent,
     EndpointAgentsAnswer,
-    ErrorDocument,
     GroupAgent,
     GroupUser,
-    Pages,
     StatusAnswer,
-    Tail,
     UserProfile,
     UserRole,
 )

@@ -4,7 +4,7 @@ from typing import Final
 
 from hopsight.model.upload import AgentConfiguration, Enrolment, EnrolmentAnswer, UploadAnswer, UploadBatch
 from hopsight.server.api.description import Operation, Parameter
-from hopsight.server.api.v6.documents import ErrorDocument
+from hopsight.server.api.documents import ErrorDocument
 
 _TAG: Final = "Agents"
 _JSON: Final = ("application/json",)

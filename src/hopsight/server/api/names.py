@@ -14,3 +14,8 @@ def singular(key: str) -> str:
         if key.endswith(plural) and key != plural:
             return key.removesuffix(plural) + ending
     return "item"
+
+
+def capitalized(key: str) -> str:
+    """A key as the beginning of a type's name: ``networkSessions`` gives ``NetworkSessions``."""
+    return key[:1].upper() + key[1:]

@@ -14,6 +14,7 @@ from hopsight.errors import InvalidValueError
 from hopsight.model.query import PAGE_ITEMS, Cursor, PageOf, Query
 from hopsight.model.times import TimeRange, format_utc
 from hopsight.server.api.cursors import PARAMETER, PagePlace, format_page_place, parse_page_place
+from hopsight.server.api.documents import Pages, Tail
 from hopsight.server.api.filters import SearchFilter, resolve_filters
 from hopsight.server.api.links import link, origin
 from hopsight.server.api.parameters import Parameters
@@ -35,6 +36,8 @@ class Walk(Struct, frozen=True, kw_only=True):
         place: where the page starts; None: at the beginning.
         number: of the page, from 1.
         filters: as they were sent.
+        limit: most records on a page.
+        reach_back_s: how long before its time range records may begin that belong to it.
     """
 
     kind: str
@@ -43,6 +46,8 @@ class Walk(Struct, frozen=True, kw_only=True):
     place: PagePlace | None
     number: int
     filters: tuple[SearchFilter, ...]
+    limit: int = PAGE_ITEMS
+    reach_back_s: int = 0
 
 
 def parse_walk(
@@ -94,30 +99,49 @@ def _same_filters(posted: tuple[SearchFilter, ...], place: PagePlace | None) -> 
 
 async def fetch(walk: Walk, store: Store) -> tuple[Query, PageOf]:
     """Ask the store."""
+    query = await resolve(walk, store)
+    if query.last_round < query.first_round:
+        return query, PageOf([], None)
+    return query, await store.page(query)
+
+
+async def resolve(walk: Walk, store: Store) -> Query:
+    """The question that a walk comes to; its rounds end before they begin where there is no data at all.
+
+    Raises:
+        InvalidValueError: a filter is not one of this kind's.
+    """
     filters = resolve_filters(walk.kind, walk.filters)
     first, last = await _rounds(walk, store)
-    query = Query(
+    return Query(
         kind=walk.kind,
         aid=walk.aid,
         first_round=first,
         last_round=last,
         filters=filters,
         after=Cursor(walk.place.round_id, walk.place.item_id) if walk.place else None,
-        skip=0 if walk.place else (walk.number - 1) * PAGE_ITEMS,
+        skip=0 if walk.place else (walk.number - 1) * walk.limit,
+        limit=walk.limit,
     )
-    if last < first:
-        return query, PageOf([], None)
-    return query, await store.page(query)
 
 
 async def _rounds(walk: Walk, store: Store) -> tuple[int, int]:
     """First and last round of the list; an empty span when there is no data at all."""
     if walk.time_range is not None:
-        return walk.time_range.start_s, walk.time_range.end_s
+        return walk.time_range.start_s - walk.reach_back_s, walk.time_range.end_s
     pinned = walk.place.pinned_round if walk.place else None
     if pinned is None:
         pinned = await store.last_round(walk.kind, walk.aid)
     return (pinned, pinned) if pinned is not None else (0, -1)
+
+
+def tail_of(walk: Walk, following: str | None) -> Tail:
+    """What follows the records of a page; ``following`` is the URL of the next one."""
+    pages = Pages(current=walk.number, next=following)
+    if walk.time_range is None:
+        return Tail(pages=pages)
+    start, end = format_utc(walk.time_range.start_s), format_utc(walk.time_range.end_s)
+    return Tail(from_=start, to=end, pages=pages)
 
 
 def next_url(

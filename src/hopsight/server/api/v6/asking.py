@@ -4,9 +4,8 @@ from typing import Any
 
 from litestar.connection import Request
 from litestar.types import Scope
-from msgspec import Struct
 
-from hopsight.model.accounts import Principal
+from hopsight.server.api import asking
 from hopsight.server.api.formats import Format, choose_format
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.visits import header, visit_of
@@ -14,23 +13,9 @@ from hopsight.server.auth import admit, choose_account_group
 from hopsight.server.services import Services
 
 
-class Asked(Struct, frozen=True, kw_only=True):
-    """A request whose sender we know.
+class Asked(asking.Asked, frozen=True, kw_only=True):
+    """A request whose sender we know, and how to answer it."""
 
-    Args:
-        scope: the request's ASGI scope.
-        services: what to answer it with.
-        principal: who asks.
-        aid: the account group that it is about.
-        parameters: those of its query.
-        format: how to answer.
-    """
-
-    scope: Scope
-    services: Services
-    principal: Principal
-    aid: int
-    parameters: Parameters
     format: Format
 
 

@@ -2,34 +2,13 @@
 
 from typing import Final
 
-import msgspec
 from msgspec import Struct, field
 
 from hopsight.model.dimensions import NETWORK_SESSIONS
-from hopsight.model.kinds import KINDS, Kind
+from hopsight.model.kinds import KINDS
 from hopsight.model.sessions import AgentId, DateTime
-
-
-class Pages(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where in a list we are: the page's number, and the URL of the next one if there is one."""
-
-    current: int
-    next: str | None = None
-
-
-class Tail(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What follows the records of a page: the time range if one was asked for, and the pages."""
-
-    from_: DateTime | None = field(default=None, name="from")
-    to: DateTime | None = None
-    pages: Pages
-
-
-def _records_answer(kind: Kind) -> type[Struct]:
-    tail = [(item.name, item.type, field(default=item.default, name=item.encode_name)) for item in _TAIL]
-    name = kind.list_key[0].upper() + kind.list_key[1:] + "Answer"
-    first = (kind.list_key, list[kind.document])  # type: ignore[name-defined]
-    return msgspec.defstruct(name, [first, *tail], kw_only=True, omit_defaults=True)
+from hopsight.server.api.documents import ErrorDocument, Pages, records_answer
+from hopsight.server.api.names import capitalized
 
 
 class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
@@ -136,16 +115,12 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
     version: str
 
 
-class ErrorDocument(Struct, rename="camel", frozen=True, kw_only=True):
-    """What went wrong, and what would be accepted."""
-
-    error_message: str
-
-
-_TAIL: Final = msgspec.structs.fields(Tail)
 SERVED: Final = (KINDS[NETWORK_SESSIONS],)
 """The kinds of record that version 6 serves."""
-RECORDS: Final = {kind.name: _records_answer(kind) for kind in SERVED}
+RECORDS: Final = {
+    kind.name: records_answer(kind.list_key, kind.document, f"{capitalized(kind.list_key)}Answer")
+    for kind in SERVED
+}
 ANSWERS: Final[tuple[type[Struct], ...]] = (
     *RECORDS.values(),
     EndpointAgentsAnswer,

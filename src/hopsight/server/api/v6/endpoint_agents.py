@@ -10,18 +10,19 @@ from hopsight.model.agents import Agent, Location
 from hopsight.model.query import PAGE_ITEMS
 from hopsight.model.times import format_utc
 from hopsight.server.api.answers import Answer
+from hopsight.server.api.common_parameters import PAGE, PLACE
 from hopsight.server.api.cursors import PARAMETER, PagePlace
 from hopsight.server.api.description import Parameter, described
+from hopsight.server.api.documents import Pages
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.record_pages import page_url, parse_page_number, parse_place
 from hopsight.server.api.v6.asking import Asked, ask
-from hopsight.server.api.v6.descriptions import COMMON, PAGE, PLACE, operation
+from hopsight.server.api.v6.descriptions import COMMON, operation
 from hopsight.server.api.v6.documents import (
     AgentLocation,
     Client,
     EndpointAgent,
     EndpointAgentsAnswer,
-    Pages,
     UserProfile,
 )
 from hopsight.server.api.v6.rendering import render

@@ -4,13 +4,11 @@ from typing import Any
 
 from litestar.connection import Request
 
-from hopsight.model.times import format_utc
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.bodies import read_json_body
 from hopsight.server.api.filters import SearchFilter, parse_search_filters
-from hopsight.server.api.record_pages import Walk, fetch, next_url, parse_walk
+from hopsight.server.api.record_pages import fetch, next_url, parse_walk, tail_of
 from hopsight.server.api.v6.asking import Asked, ask
-from hopsight.server.api.v6.documents import Pages, Tail
 from hopsight.server.api.v6.rendering import render_records
 
 
@@ -32,14 +30,6 @@ async def _answer(asked: Asked, kind: str, filters: tuple[SearchFilter, ...]) ->
     walk = parse_walk(kind, asked.aid, asked.parameters, filters, services.clock.now())
     query, page = await fetch(walk, services.store)
     following = next_url(walk, query, page, asked.scope, asked.parameters, services.config.public_url)
-    tail = _tail(walk, Pages(current=walk.number, next=following))
-    answer = render_records(asked.scope, asked.format, kind, page.bodies, tail)
+    answer = render_records(asked.scope, asked.format, kind, page.bodies, tail_of(walk, following))
     services.metrics.page_built(services.clock.monotonic() - started_s)
     return answer
-
-
-def _tail(walk: Walk, pages: Pages) -> Tail:
-    if walk.time_range is None:
-        return Tail(pages=pages)
-    start, end = format_utc(walk.time_range.start_s), format_utc(walk.time_range.end_s)
-    return Tail(from_=start, to=end, pages=pages)

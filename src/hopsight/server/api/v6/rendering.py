@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from hopsight.model.kinds import KINDS
 from hopsight.server.api.answers import JSON, XML, Answer, compressed
+from hopsight.server.api.documents import ErrorDocument, Tail, join_page
 from hopsight.server.api.errors import ErrorAnswer
 from hopsight.server.api.formats import Format
 from hopsight.server.api.names import singular
-from hopsight.server.api.v6.documents import ANSWERS, SERVED, ErrorDocument, Tail
+from hopsight.server.api.v6.documents import ANSWERS, SERVED
 from hopsight.server.api.visits import header
 from hopsight.server.api.xml_writer import PROLOGUE, XmlWriters
 
@@ -41,9 +42,7 @@ def render_records(scope: Scope, format_: Format, kind: str, bodies: list[bytes]
         item = singular(key)
         items = "".join([f"<{item}>{write(decoder.decode(body))}</{item}>" for body in bodies])
         return _answer(scope, _xml(f"<{key}>{items}</{key}>{_TAIL(tail)}"), XML)
-    ending = _json.encode(tail)[1:]
-    page = b'{"%b":[%b],%b' % (key.encode(), b",".join(bodies), ending)
-    return _answer(scope, page, JSON)
+    return _answer(scope, join_page(key, bodies, tail), JSON)
 
 
 def render_error(format_: Format, error: ErrorAnswer) -> Answer:

@@ -7,11 +7,13 @@ from litestar.connection import Request
 
 from hopsight import __version__
 from hopsight.server.api.answers import XML, Answer
+from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import Operation, described
+from hopsight.server.api.documents import ErrorDocument
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.v6.asking import format_of
-from hopsight.server.api.v6.descriptions import ACCOUNT_GROUP, FORMAT
-from hopsight.server.api.v6.documents import ANSWERS, ErrorDocument, StatusAnswer
+from hopsight.server.api.v6.descriptions import FORMAT
+from hopsight.server.api.v6.documents import ANSWERS, StatusAnswer
 from hopsight.server.api.v6.rendering import ROOT, render
 from hopsight.server.api.xml_schema import write_schema
 
