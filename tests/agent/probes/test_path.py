@@ -238,6 +238,51 @@ async def test_an_answer_counts_once(network: ScriptedPath) -> None:
     assert [(hop.pkts_sent, hop.pkts_received) for hop in path.hops] == [(3, 3)] * 4
 
 
+async def test_a_duplicate_stands_for_no_lost_probe(network: ScriptedPath) -> None:
+    """Of three probes the first is answered three times, the others never: one was received."""
+
+    def answer(ttl: int, sequence: int, payload: bytes) -> list[PathEvent]:
+        first = sum(1 for _, other, _, _ in network.sent if other == ttl) == 1
+        return path_of(4)(ttl, sequence, payload) * 3 if first else []
+
+    network.answer = answer
+    path = await traced(network)
+    assert [(hop.pkts_sent, hop.pkts_received) for hop in path.hops] == [(3, 1)] * 4
+
+
+async def test_a_router_that_is_met_twice_is_two_hops(network: ScriptedPath) -> None:
+    """A loop, or a router that does not count, is shown as it is."""
+
+    def answer(ttl: int, sequence: int, payload: bytes) -> list[PathEvent]:
+        return [expired(min(ttl, 3), sequence, payload)] if ttl < 5 else []
+
+    network.answer = answer
+    assert addresses(await traced(network)) == [router(1), router(2), router(3), router(3)]
+
+
+async def test_traces_that_begin_together_are_spread(
+    network: ScriptedPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace that runs alone starts at once; of many, each has a place of its own within 0.2 s."""
+    waits: list[float] = []
+    real = FakeClock.sleep
+
+    async def sleep(clock: FakeClock, duration_s: float) -> None:
+        waits.append(duration_s)
+        await real(clock, duration_s)
+
+    monkeypatch.setattr(FakeClock, "sleep", sleep)
+    tracer = PathTracer(network, network.clock, random.Random(1))
+    await tracer.trace(HERE, port=None)
+    assert set(waits) == {0.02}
+    waits.clear()
+    await asyncio.gather(*(tracer.trace(HERE, port=None) for _ in range(30)))
+    phases = sorted(wait for wait in waits if wait != 0.02)
+    assert len(set(phases)) == 29
+    assert 0 < phases[0] < 0.02
+    assert 0.18 < phases[-1] < 0.2
+
+
 @pytest.mark.parametrize("quoted", [0, 8, 20, 56, 200])
 async def test_routers_may_quote_little_or_pad(network: ScriptedPath, quoted: int) -> None:
     """From the bare header up to a padded quote the answer is believed, and its labels kept."""
