@@ -4,6 +4,7 @@ Run by ``make docs``; a test runs the check.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from hopsight.cli.main import app
 from hopsight.cli.settings import Command
 from hopsight.model.dimensions import FILTERS
 from hopsight.model.kinds import KINDS
+from hopsight.server import agent_api
+from hopsight.server.api.hopsight import routes as own
+from hopsight.server.api.openapi import encode_description
+from hopsight.server.api.v6 import routes as v6
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"
@@ -23,6 +28,17 @@ FILTERS_INTRODUCTION = """\
 The keys that `searchFilters` of a POST takes, and `hopsight sessions --filter`. A record must match every key
 given, and one of the values of each. Enumerated values and host names compare without regard to case,
 everything else exactly."""
+
+API_INTRODUCTION = """\
+Everything that a server answers to programs. Its own `/docs` shows the same with every field, and
+`/openapi.json` is for machines. The groups other than `Hopsight` and `Agents` are the compatible version 6:
+JSON or XML, also with the suffix `.json` or `.xml`. `Hopsight` is our own API: JSON; credentials, roles,
+limits, time ranges, pages and errors are those of version 6.
+
+A list without `window` or `from` is of the last round. A user session has the ID of the network session of
+the same measurement. A state of an agent belongs to the round in which it starts; a time range has those
+that start in it and those of the day before that reach into it, and so a page may be short, even empty, and
+have a `next`."""
 
 COMMANDS_INTRODUCTION = """\
 Every option is also a key of `hopsight.toml` (its long name without dashes in front; top level for all
@@ -98,9 +114,32 @@ def default_of(parameter: object) -> str:
     return f"`{getattr(default, 'value', default)}`"
 
 
+def api_page() -> str:
+    """Every operation that programs may ask for, by group."""
+    described = json.loads(encode_description([*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS]))
+    groups: dict[str, list[str]] = {}
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            parameters = ", ".join(f"`{each['name']}`" for each in operation["parameters"])
+            row = f"| {method.upper()} | `{path}` | {operation['summary']} | {parameters} |"
+            groups.setdefault(operation["tags"][0], []).append(row)
+    lines = ["# HTTP API", NOTE, "", API_INTRODUCTION]
+    for group, rows in groups.items():
+        heading = [
+            "",
+            f"## {group}",
+            "",
+            "| method | path | what it does | parameters |",
+            "|---|---|---|---|",
+        ]
+        lines += heading + rows
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "filters.md": filters_page,
     "commands.md": command_page,
+    "api.md": api_page,
 }
 
 

@@ -1,10 +1,12 @@
 """Tests of the API's description: complete, valid, and true when machines try it."""
 
 import random
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -17,9 +19,23 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.upload import MeasurementContext, UploadBatch
 from hopsight.server import agent_api
-from hopsight.server.api.v6.routes import HANDLERS
-from hopsight.testing import sample_record
+from hopsight.server.api.hopsight import routes as own
+from hopsight.server.api.v6 import routes as v6
+from hopsight.server.checks import sender_of
+from hopsight.server.ingest import check_batch
+from hopsight.testing import (
+    AGENT_ID,
+    ROUND_ID,
+    sample_agent_state_record,
+    sample_network_probe_record,
+    sample_record,
+    sample_user_session_record,
+)
+
+HANDLERS = [*v6.HANDLERS, *own.HANDLERS]
 
 
 async def description(client: Any) -> dict[str, Any]:
@@ -31,7 +47,7 @@ async def description(client: Any) -> dict[str, Any]:
 
 @pytest.mark.anyio
 async def test_every_route_for_programs_is_described(client: Any) -> None:
-    """No method of version 6 or of the agents' interface is missing."""
+    """No method of version 6, of our own API or of the agents' interface is missing."""
     document = await description(client)
     described = {
         (path, method.upper())
@@ -78,9 +94,9 @@ async def test_filters_are_posted_as_described(client: Any) -> None:
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_machines_find_the_description_true(server: Any, mode: GenerationMode) -> None:
     """Requests made from it, right ones and wrong ones, get answers that it foresees and never a 5xx."""
-    anyio.run(server.add, *[sample_record(random.Random(seed)) for seed in range(3)])
+    anyio.run(_fill, server)
     # The agents' interface is tried where it is tested.
-    schema = schemathesis.openapi.from_asgi("/openapi.json", server.app).include(path_regex="^/v6")
+    schema = schemathesis.openapi.from_asgi("/openapi.json", server.app).include(path_regex="^/(v6|hopsight)")
     tried = set()
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
@@ -97,6 +113,23 @@ def test_machines_find_the_description_true(server: Any, mode: GenerationMode) -
         run(given(operation.as_strategy(generation_mode=mode))(_trier(server.token)))()
         tried.add(operation.label)
     assert len(tried) >= len(HANDLERS) - 1
+
+
+async def _fill(server: Any) -> None:
+    """A few records of every kind."""
+    rng = random.Random(1)
+    await server.store.add(NETWORK_SESSIONS, [sample_record(rng) for _ in range(3)])
+    batch = UploadBatch(
+        upload_id=str(uuid.UUID(int=1, version=4)),
+        contexts=[MeasurementContext()],
+        user_sessions=[sample_user_session_record(rng), sample_user_session_record(rng, passive=True)],
+        network_probes=[sample_network_probe_record(rng, target_kind=kind) for kind in ("gateway", "vpn")],
+        agent_states=[sample_agent_state_record(rng)],
+    )
+    sender = sender_of(AGENT_ID, server.aid, ROUND_ID + 3_600.0, 86_400, "203.0.113.9")
+    checked = check_batch(msgspec.json.encode(batch), sender)
+    for kind in (USER_SESSIONS, NETWORK_PROBES, AGENT_STATES):
+        await server.store.add(kind, checked.records[kind])
 
 
 def _trier(token: str) -> Callable[[Any], None]:

@@ -117,7 +117,7 @@ def describe_api(handlers: Iterable[Any], known: Mapping[tuple[str, str], Operat
 
 _ABOUT: Final = (
     "Every version 6 path also works with the suffix `.json` or `.xml`, and without `/v6`. The XML schema is "
-    "at `/v6/docs/te-api-v6.xsd`."
+    "at `/v6/docs/te-api-v6.xsd`. `/hopsight/v1` is our own API, in JSON."
 )
 _SECURITY: Final = {
     "token": {"type": "http", "scheme": "bearer", "description": "A user's token"},
