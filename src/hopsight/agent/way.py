@@ -44,8 +44,9 @@ def way_to(site: Site, network: Network, profile: NetworkProfile | None, *, prox
     route = network.route_to(site.address)
     gateway = route.gateway if route is not None else None
     interface = route.interface if route is not None else None
-    tunnelled = profile is not None and interface is not None and interface == profile.vpn_interface
-    endpoint = _vpn_endpoint(profile) if tunnelled else None
+    endpoint = _vpn_endpoint(profile)
+    tunnelled = _is_tunnelled(interface, endpoint, profile)
+    endpoint = endpoint if tunnelled else None
     if tunnelled and profile is not None:
         # The tunnel has a gateway of its own, if any: the first router is the one that carries the tunnel.
         outer = network.route_to(endpoint) if endpoint is not None else None
@@ -62,6 +63,13 @@ def way_to(site: Site, network: Network, profile: NetworkProfile | None, *, prox
         interface=interface,
         link=profile.connection if profile is not None else None,
     )
+
+
+def _is_tunnelled(interface: str | None, endpoint: Address | None, profile: NetworkProfile | None) -> bool:
+    if profile is None or interface is None or interface != profile.vpn_interface:
+        return False
+    # A machine that is attached by nothing but a tunnel device has no network below it to tell apart.
+    return profile.interface != interface or endpoint is not None
 
 
 def _vpn_endpoint(profile: NetworkProfile | None) -> Address | None:
