@@ -154,6 +154,31 @@ def test_a_round_makes_one_session_of_a_site_and_port() -> None:
     assert document.date.endswith(":07")
 
 
+def test_a_coarse_rtt_counts_only_where_there_is_no_better() -> None:
+    """After a retransmission the kernel may count in whole ms, too low: other connections come first."""
+    watched = Watched()
+    coarse = closed(min_rtt_ms=9.0, retransmits=2)
+    watched.door.announce(
+        coarse, closed(min_rtt_ms=9.6, retransmits=0), closed(min_rtt_ms=9.7, retransmits=1)
+    )
+    watched.door.announce(closed(port=80, min_rtt_ms=9.0, retransmits=0))
+    watched.door.announce(
+        closed(port=8_080, min_rtt_ms=9.0, retransmits=2), closed(port=8_080, min_rtt_ms=None)
+    )
+    found = {
+        record.document.port: (
+            record.detail.passive and record.detail.passive.min_rtt_ms,
+            record.detail.flags,
+        )
+        for record in watched.over()
+    }
+    assert found == {
+        443: (9.6, ("passive",)),
+        80: (9.0, ("passive",)),
+        8_080: (9.0, ("passive", "min RTT in whole ms")),
+    }
+
+
 def test_only_rounds_that_are_over_are_given_and_each_once() -> None:
     """A connection of the current round waits for its end; rounds have sessions of their own."""
     watched = Watched()

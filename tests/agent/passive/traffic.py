@@ -39,6 +39,7 @@ ENROLMENT = Enrolment(
     secret="s" * 43,
     agent=AgentInfo(computer_name="near", platform="Linux", os_version="1", kernel_version="1", version="1"),
 )
+BULK_BYTES = 60_000
 SETTLE_S = 0.4
 """From a connection's end to its announcement, and more."""
 
@@ -183,6 +184,25 @@ async def named(_: SystemNetwork) -> None:
         await asyncio.sleep(SETTLE_S)
 
 
+async def distant(_: SystemNetwork) -> None:
+    """Over the forwarder: questions and answers, bulk data with losses, handshakes with losses."""
+    hosts = sys.argv[2:]
+    await asyncio.gather(*(asyncio.to_thread(exchange, host) for host in hosts))
+    await asyncio.sleep(SETTLE_S)
+
+
+def exchange(host: str) -> None:
+    """Three small questions, then much data both ways at the same time."""
+    with socket.create_connection((host, PORT)) as opened:
+        for size in (100, 100, 100, BULK_BYTES):
+            sending = threading.Thread(target=opened.sendall, args=(b"x" * size,))
+            sending.start()
+            received = 0
+            while received < size:
+                received += len(opened.recv(65_536))
+            sending.join()
+
+
 async def watched(traffic: Callable[[SystemNetwork], Awaitable[None]]) -> dict[str, Any]:
     """Make traffic under watch; the records of it, and what the log had."""
     clock = SystemClock()
@@ -212,7 +232,9 @@ def overrun(count: int) -> dict[str, Any]:
     return {"heard": heard, "lost": lost, "after": after}
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (clients, failures, own, local, listener, named)}
+SCENARIOS = {
+    scenario.__name__: scenario for scenario in (clients, failures, own, local, listener, named, distant)
+}
 
 
 def main() -> None:

@@ -29,6 +29,8 @@ from hopsight.model.user_sessions import (
 PROBE: Final = "passive/1"
 PASSIVE: Final = "passive"
 """The flag of a session that was watched, not probed."""
+COARSE_RTT: Final = "min RTT in whole ms"
+"""The flag of one whose connections all sent segments again (``is_coarse``)."""
 MAX_SESSIONS: Final = 500
 """Most sessions of one round: those of most connections are kept, the others counted and let go."""
 _MAX_COUNT: Final = 1_000_000
@@ -217,6 +219,8 @@ class PassiveSessions:
         profile: NetworkProfileDocument | None,
     ) -> UserSessionRecord:
         site, port = place
+        timed = [one for one in group.sockets if one.min_rtt_ms is not None]
+        coarse = bool(timed) and all(map(is_coarse, timed))
         document = UserSession(
             user_session_id=str(new_session_id(aid, round_id, self._rng)),
             agent_id=agent_id,
@@ -230,7 +234,7 @@ class PassiveSessions:
         detail = SessionDetail(
             network=SessionNetwork(network_profile=profile),
             passive=traffic_of(group.sockets, group.name_from),
-            flags=(PASSIVE,),
+            flags=(PASSIVE, COARSE_RTT) if coarse else (PASSIVE,),
             probe=PROBE,
         )
         address = max(group.addresses, key=group.addresses.__getitem__)
@@ -240,7 +244,8 @@ class PassiveSessions:
 def traffic_of(sockets: Sequence[ClosedSocket], name_from: str) -> PassiveTraffic:
     """What the kernel said of connections, put together; what it did not say is absent."""
     smoothed = _known(one.smoothed_rtt_ms for one in sockets)
-    lowest = _known(one.min_rtt_ms for one in sockets)
+    lowest = _known(one.min_rtt_ms for one in sockets if not is_coarse(one))
+    lowest = lowest or _known(one.min_rtt_ms for one in sockets)
     return PassiveTraffic(
         connections=len(sockets),
         failed=sum(not one.established for one in sockets),
@@ -252,6 +257,14 @@ def traffic_of(sockets: Sequence[ClosedSocket], name_from: str) -> PassiveTraffi
         bytes_received=_total(one.bytes_received for one in sockets),
         name_from=name_from,
     )
+
+
+def is_coarse(one: ClosedSocket) -> bool:
+    """Whether the lowest RTT may be up to 1 ms too low.
+
+    The answer to a segment that was sent again is timed by TCP's timestamps, which count whole ms.
+    """
+    return bool(one.retransmits) and one.min_rtt_ms is not None and one.min_rtt_ms.is_integer()
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
