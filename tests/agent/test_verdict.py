@@ -1,7 +1,9 @@
 """Verdicts: a table of injected faults, and what holds for any numbers (``docs/verdict.md``)."""
 
 import math
+import re
 from itertools import pairwise
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -10,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from hopsight.agent.verdict import judge, slept
+from hopsight.agent import verdict_loss
+from hopsight.agent.verdict import RULES, judge, slept
+from hopsight.agent.verdict_delay import EXCESS_JITTER_MS, EXCESS_RTT_MS
 from hopsight.agent.verdict_statistics import critical_loss, likelihoods, lost_less, suffers
 from hopsight.agent.verdict_window import Device, Series, Service, Stretch, Window
 from hopsight.model.network_documents import Segment, Verdict, VerdictResult
@@ -329,3 +333,22 @@ def _one_more_lost(window: Window, index: int) -> Window:
     assert kept is not None
     stretches[index] = structs.replace(stretches[index], series=structs.replace(kept, sent=kept.sent + 1))
     return structs.replace(window, stretches=tuple(stretches))
+
+
+def test_the_published_rules_are_these() -> None:
+    """``docs/verdict.md`` names the version, every metric and every limit that the code has."""
+    page = (Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8")
+    assert f"version **{RULES}**" in page
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in Path(verdict_loss.__file__).parent.glob("verdict*.py")
+    )
+    metrics = set(re.findall(r'metric="(\w+)"', code)) | {"excessRtt", "excessJitter"}
+    assert metrics == set(
+        re.findall(
+            r"^\| `(\w+)` \| (?:fraction|percent|ms|probes|names|connections|times)", page, re.MULTILINE
+        )
+    )
+    for name, limit_ms in EXCESS_RTT_MS.items():
+        assert f"| `{name}` | {limit_ms:.0f} ms |" in page
+    assert f"**{EXCESS_JITTER_MS:.0f} ms** of jitter" in page
+    assert f"**{verdict_loss.LIKELIER:.0f} times**" in page

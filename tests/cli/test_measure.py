@@ -17,7 +17,7 @@ QUICK = ["--count", "3", "--interval", "0.05", "--timeout", "0.3"]
 COMMAND = [sys.executable, "-m", "hopsight", "measure"]
 KEYS = {
     "target", "destination", "minRtt", "pktsSent", "pktsReceived", "duplicates", "late", "protocol",
-    "icmpBlocked", "systemMetrics", "errors",
+    "icmpBlocked", "systemMetrics", "errors", "family", "path", "segments", "verdict",
 }  # fmt: skip
 
 
@@ -37,6 +37,10 @@ def test_json_is_one_object_a_line_with_every_key() -> None:
     failed = found["a" * 64]
     assert (failed["destination"], failed["pktsSent"], failed["systemMetrics"]) == (None, None, None)
     assert failed["errors"]
+    assert (failed["family"], failed["verdict"]["result"]) == (None, "destination")
+    assert [found[target]["family"] for target in ("127.0.0.1", "[::1]:9")] == [4, 6]
+    assert found["127.0.0.1"]["path"]["hops"][0]["ipAddress"] == "127.0.0.1"
+    assert {segment["name"] for segment in found["127.0.0.1"]["segments"]} == {"device", "destination"}
 
 
 def test_a_table_by_default() -> None:
@@ -46,6 +50,27 @@ def test_a_table_by_default() -> None:
     assert done.returncode == 0
     assert rows[0].split()[:4] == ["TARGET", "ADDRESS", "BY", "LOSS"]
     assert [row.split()[0] for row in rows[1:3]] == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_the_way_is_shown_where_it_is_asked_for() -> None:
+    """``--path`` prints segments and hops below the table, ``--no-path`` does not even trace."""
+    shown = measure("127.0.0.1", "127.0.0.2", "--path", *QUICK).stdout
+    assert shown.count("SEGMENT") == 2
+    assert "path to 127.0.0.2 by ICMP" in shown
+    single = measure("127.0.0.1", *QUICK).stdout
+    assert "SEGMENT" in single
+    assert "path to" not in single
+    assert "no verdict: only 3 probes" in single
+    (untraced,) = measure("127.0.0.1", "--no-path", "--json", *QUICK).stdout.splitlines()
+    assert json.loads(untraced)["path"] is None
+
+
+def test_one_family_may_be_asked_for() -> None:
+    """An address of the other family is an error that names it; of this one, it is measured."""
+    done = measure("127.0.0.1", "::1", "--ipv6", "--json", *QUICK)
+    found = {line["target"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert found["127.0.0.1"]["errors"] == ["cannot resolve 127.0.0.1: it has no IPv6 address"]
+    assert (found["::1"]["errors"], found["::1"]["pktsReceived"]) == ([], 3)
 
 
 @pytest.mark.parametrize("wrong", ["http://x", "host:0", "host:65536", "[::1", "[name]:80", "", "a b"])
