@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-
 from tests.netlab.network import Network, Verdict
 from tests.netlab.packets import Packet, parse
 from tests.netlab.world import Event, World

@@ -7,8 +7,8 @@
         done = lab.run("python", "-m", "hopsight", "measure", "10.1.0.1", "--json")
     truth = lab.truth("10.1.0.1")
 
-The machine that measures is in ``lab.near`` with the addresses ``HOST`` and ``HOST6``, and sends everything to
-the link, by way of ``GATEWAY`` and ``GATEWAY6`` (which are sites of the world if they are to answer). The
+The machine that measures is in ``lab.near``, with the addresses ``HOST`` and ``HOST6``, and sends everything
+to the link, by way of ``GATEWAY`` and ``GATEWAY6`` (which are sites of the world if they are to answer). The
 addresses of ``World.links`` belong to ``lab.peer``, where real servers may run. Needs root; see
 ``docs/laboratory.md``.
 """
@@ -25,7 +25,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
-
 from tests.netlab.emulator import NEAR_DEVICE, PEER_DEVICE
 from tests.netlab.truth import Truth, truth_of
 from tests.netlab.world import Event, World
@@ -101,9 +100,12 @@ class Lab:
         process, self._emulator = self._emulator, None
         if process is None:
             return
-        assert process.stdin is not None
-        process.stdin.close()
-        status = process.wait(timeout=_STOP_S)
+        with process:
+            assert process.stdin is not None
+            process.stdin.close()
+            status = process.wait(timeout=_STOP_S)
+        assert process.stdout is not None
+        process.stdout.close()
         assert status == 0, f"the emulator ended with {status}"
         self._events = msgspec.json.decode((self._folder / "log.json").read_bytes(), type=list[Event])
 
@@ -166,8 +168,8 @@ class Lab:
 
     def _clear(self) -> None:
         if self._emulator is not None:
-            self._emulator.kill()
-            self._emulator.wait()
+            with self._emulator as process:
+                process.kill()
             self._emulator = None
         for namespace in (self.near, self.peer):
             subprocess.run(["ip", "netns", "delete", namespace], check=False, capture_output=True)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-
 from tests.netlab.network import PING_TTL
 from tests.netlab.world import Event
 
@@ -22,8 +21,8 @@ class Truth(Struct, frozen=True, kw_only=True):
         late: answered after it.
         duplicates: answered twice.
         rtts_ms: by the log's own times, in the order sent.
-        syns: SYNs that reached the link.
-        syns_lost: of those, never answered.
+        connections: tried, by the client's port.
+        connections_lost: those whose first SYN was not answered, whatever came of the next.
     """
 
     sent: int
@@ -31,8 +30,8 @@ class Truth(Struct, frozen=True, kw_only=True):
     late: int
     duplicates: int
     rtts_ms: tuple[float, ...]
-    syns: int
-    syns_lost: int
+    connections: int
+    connections_lost: int
 
     @property
     def loss_percent(self) -> float:
@@ -58,7 +57,10 @@ def truth_of(events: Sequence[Event], address: str, timeout_s: float = 1.0) -> T
         for event in events
         if event.kind == "echo" and event.address == address and event.ttl == PING_TTL
     ]
-    syns = [event for event in events if event.kind == "syn" and event.address == address]
+    first_syns: dict[int, Event] = {}
+    for event in events:
+        if event.kind == "syn" and event.address == address and event.ttl == PING_TTL:
+            first_syns.setdefault(event.key, event)
     answered = [event for event in pings if event.fate in _ANSWERED and event.left_ns]
     in_time = [event for event in answered if event.left_ns - event.arrived_ns <= timeout_s * _NS_PER_S]
     return Truth(
@@ -67,8 +69,8 @@ def truth_of(events: Sequence[Event], address: str, timeout_s: float = 1.0) -> T
         late=len(answered) - len(in_time),
         duplicates=sum(event.fate == "duplicated" for event in pings),
         rtts_ms=tuple((event.left_ns - event.arrived_ns) / 1e6 for event in in_time),
-        syns=len(syns),
-        syns_lost=sum(event.fate != "answered" for event in syns),
+        connections=len(first_syns),
+        connections_lost=sum(event.fate != "answered" for event in first_syns.values()),
     )
 
 
