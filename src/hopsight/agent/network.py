@@ -11,6 +11,8 @@ from msgspec import Struct
 Family = Literal[4, 6]
 IPV4: Final = 4
 IPV6: Final = 6
+MAIN_TABLE: Final = 254
+"""The table of routes that is asked when no rule says otherwise (``linux/rtnetlink.h``)."""
 
 
 class Address(NamedTuple):
@@ -99,7 +101,7 @@ class HopAnswer(NamedTuple):
         destination: where the quoted probe was going.
         sequence: of the quoted probe.
         payload: of the quoted probe: may be cut short, or padded.
-        router: who says so.
+        router: who says so; None: this machine itself, which found no way.
         expired: the time to live ran out on the way; else the probe was refused.
         reason: for a person.
         mpls: labels that the router quoted, ``L=301472,E=0,S=1,T=1``.
@@ -109,7 +111,7 @@ class HopAnswer(NamedTuple):
     destination: Address
     sequence: int
     payload: bytes
-    router: Address
+    router: Address | None
     expired: bool
     reason: str
     mpls: tuple[str, ...]
@@ -219,12 +221,16 @@ class TableRoute(Struct, frozen=True, kw_only=True):
         prefix_length: 0 for a default route.
         from_kernel: made with the interface's own address.
         metric: lower wins.
+        destination: the network's address; None: of a default route, or not told.
+        table: rules may send some packets by other tables than the main one.
     """
 
     prefix_length: int
     route: Route
     from_kernel: bool
     metric: int
+    destination: str | None = None
+    table: int = MAIN_TABLE
 
 
 class PathNetwork(Protocol):

@@ -36,6 +36,12 @@ _IPV6_SOURCE: Final = 4
 _EXPIRED: Final = {(4, 11, 0), (6, 3, 0)}
 _REFUSED_TYPES: Final = {4: {3, 12}, 6: {1, 4}}
 _TOO_BIG: Final = (4, 3, 4)
+_REASONS: Final = {
+    (4, 3, 0): "network unreachable",
+    (4, 3, 1): "host unreachable",
+    (6, 1, 0): "no route to destination",
+    (6, 1, 3): "address unreachable",
+}
 _PROHIBITED: Final = {(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)}
 
 Ancillary = list[tuple[int, int, bytes]]
@@ -123,6 +129,17 @@ def arrival_ns(ancillary: Ancillary) -> int | None:
     return None
 
 
+def is_local(address: Address) -> bool:
+    """Whether an address is this machine's own: it speaks for itself when a neighbour does not answer."""
+    kind = socket.AF_INET if address.family == IPV4 else socket.AF_INET6
+    with socket.socket(kind, socket.SOCK_DGRAM) as opened:
+        try:
+            opened.bind(sockaddr(address))
+        except OSError:
+            return False
+    return True
+
+
 def sockaddr(address: Address, port: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
     """An address as sockets want it."""
     if address.family == IPV4:
@@ -152,4 +169,4 @@ def _reason(told: tuple[int, int, int]) -> str:
         return "time to live exceeded"
     if told in _PROHIBITED:
         return "administratively prohibited"
-    return f"unreachable (ICMP type {told[1]}, code {told[2]})"
+    return _REASONS.get(told, f"unreachable (ICMP type {told[1]}, code {told[2]})")

@@ -150,11 +150,15 @@ class SystemPathSocket:
             return SendStamp(self._generation << 32 | queued.key, queued.kernel_ns)
         if queued is None or not source or not self._is_own(data, _REQUEST[self._family]):
             return None
+        destination = path_errors.address_of(source)
+        local = (
+            not queued.expired and queued.offender != destination and path_errors.is_local(queued.offender)
+        )
         return HopAnswer(
-            destination=path_errors.address_of(source),
+            destination=destination,
             sequence=int.from_bytes(data[6:8], "big"),
             payload=data[_HEADER.size :],
-            router=queued.offender,
+            router=None if local else queued.offender,
             expired=queued.expired,
             reason=queued.reason,
             mpls=mpls_labels(data, self._family, queued.extension_at),

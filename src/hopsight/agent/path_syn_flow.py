@@ -7,6 +7,7 @@ branches by, stay the same. The kernel allows one socket at a time with these fo
 import asyncio
 import contextlib
 import errno
+import os
 import socket
 import struct
 import sys
@@ -60,7 +61,7 @@ class SystemSynFlow:
             sent_wall_s, sent_s = self._clock.now(), self._clock.monotonic()
             code = opened.connect_ex(path_errors.sockaddr(self._address, self._port))
             if code not in _UNDER_WAY:
-                raise OSError(code, errno.errorcode.get(code, "connect"))
+                raise OSError(code, os.strerror(code))
             if code not in {0, errno.ECONNREFUSED}:
                 found = await self._finished(opened, timeout_s)
                 if found is None:
@@ -112,6 +113,9 @@ class SystemSynFlow:
             rtt_s = _kernel_rtt_s(opened) or elapsed_s
             return SynAnswer(router=self._address, expired=False, reached=True, rtt_s=rtt_s)
         queued, data = error
+        reached = queued.offender == self._address and not queued.expired
+        if not (queued.expired or reached) and path_errors.is_local(queued.offender):
+            raise OSError(errno.EHOSTUNREACH, queued.reason)
         rtt_s = elapsed_s
         if queued.kernel_ns is not None:
             kernel_s = queued.kernel_ns / 1e9 - sent_wall_s
@@ -119,7 +123,7 @@ class SystemSynFlow:
         return SynAnswer(
             router=queued.offender,
             expired=queued.expired,
-            reached=queued.offender == self._address and not queued.expired,
+            reached=reached,
             rtt_s=rtt_s,
             mpls=mpls_labels(data, self._family, queued.extension_at),
         )

@@ -1,6 +1,7 @@
 """Path traces against a door whose other side the test holds."""
 
 import asyncio
+import errno
 import random
 from collections.abc import Callable
 from typing import Literal
@@ -91,6 +92,7 @@ class ScriptedPath:
         self.syn: Syn = lambda _: None
         self.syns: list[int] = []
         self.allowed = True
+        self.failure: OSError | None = None
 
     def open_path(self, family: Family, identifier: int) -> PathSocket:
         """Be the socket, if that is allowed."""
@@ -112,6 +114,8 @@ class ScriptedPath:
 
     def send(self, address: Address, ttl: int, sequence: int, payload: bytes) -> int:
         """Keep the probe, and queue its answers."""
+        if self.failure is not None:
+            raise self.failure
         self.sent.append((address, ttl, sequence, payload))
         self.waiting += self.answer(ttl, sequence, payload)
         return len(self.sent)
@@ -411,6 +415,13 @@ async def test_a_trace_that_nobody_answers_ends_within_four_seconds(
     path = await traced(network, port=443)
     assert 1 < clock.monotonic() - started_s < 4
     assert (path.hops, path.reached, path.error) == ((), False, NOBODY)
+
+
+async def test_what_cannot_be_sent_is_said(network: ScriptedPath) -> None:
+    """Without a route there is no path, and the reason is in the result."""
+    network.failure = OSError(errno.ENETUNREACH, "Network is unreachable")
+    path = await traced(network)
+    assert (path.hops, path.error) == ((), "cannot send: network is unreachable")
 
 
 async def test_many_traces_share_a_socket_and_keep_apart(network: ScriptedPath) -> None:

@@ -296,6 +296,16 @@ def test_a_destination_that_ignores_pings_is_traced_by_syn(chain: Chain) -> None
     assert path["protocol"] == "tcp"
 
 
+def test_this_machine_is_no_hop(chain: Chain) -> None:
+    """A neighbour that is not there is told by this machine itself, which is no router on the way."""
+    neighbours = "net.ipv4.neigh.right"
+    sysctl(chain.node(0), f"{neighbours}.mcast_solicit=1", f"{neighbours}.retrans_time_ms=100")
+    for options in ({"port": None}, {"port": 443, "protocol": "tcp"}):
+        (((path),),) = chain.trace({"host": "10.77.0.77", **options}, prefix=UNPRIVILEGED)
+        assert (path["hops"], path["reached"]) == ([], False)
+        assert "unreachable" in path["error"] or "no route" in path["error"]
+
+
 @pytest.mark.parametrize("family", [4, 6])
 def test_a_port_that_is_open_can_be_asked_again_at_once(chain: Chain, family: int) -> None:
     """A connection that came about leaves nothing behind that the next SYN of the flow would meet."""

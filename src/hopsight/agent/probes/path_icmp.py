@@ -177,6 +177,8 @@ class IcmpTrace:
         """Note an answer that was found to be for ``probe``."""
         if isinstance(event, EchoReply):
             self.table.note(probe.ttl, self.address.host, rtt_ms, final=True)
+        elif event.router is None:
+            self.error = event.reason
         else:
             self.table.note(probe.ttl, event.router.host, rtt_ms, event.mpls, final=not event.expired)
         self._answered.set()
