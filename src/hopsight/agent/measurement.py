@@ -207,6 +207,8 @@ class Measurer:
             if wanted not in best:
                 raise OSError(f"it has no IPv{wanted} address")
             return [best[wanted]]
+        if len(best) == 1:
+            return [addresses[0]]
         routed = [address for address in best.values() if self._network.route_to(address) is not None]
         # Without any route the probes themselves say why.
         return routed or [addresses[0]]

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -74,11 +75,12 @@ class Waymarks:
 def landmarks_of(way: Way, path: PathResult) -> Landmarks:
     """The landmarks that a path shows."""
     hops = [hop for hop in path.hops if hop.address is not None and hop.address != way.site.address.host]
-    public = [hop for hop in hops if hop.address is not None and is_public(hop.address)]
+    public = [hop for hop in hops if hop.address is not None and is_public(hop.address)][:1]
     first = [hop for hop in hops if hop.number == 1] if way.tunnelled else []
     return Landmarks(far_end=_landmark(first), provider=_landmark(public))
 
 
+@lru_cache(maxsize=_MAX_REMEMBERED)
 def is_public(host: str) -> bool:
     """Whether an address belongs to the public Internet, and so to a provider or somebody behind one."""
     return ipaddress.ip_address(host).is_global
