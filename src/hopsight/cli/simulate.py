@@ -65,15 +65,21 @@ def simulate(
         progress = asyncio.run(run(plan, clock, random.Random(), show))  # noqa: S311 - scatters retries
     finally:
         finish()
-    typer.echo(
-        f"{progress.sent} sessions in {progress.elapsed_s:.1f} s ({progress.rate_per_s:.0f} a second): "
-        f"{progress.stored} stored, {progress.duplicates} known before, {progress.refused} refused.",
-        err=True,
-    )
+    typer.echo(_report(progress), err=True)
     if json:
         typer.echo(_summary(progress))
     if progress.refused:
         raise UploadError(f"the server refused records: {progress.reason}", permanent=True)
+
+
+def _report(progress: "Progress") -> str:
+    """What was made, and what became of it."""
+    return (
+        f"{progress.network_sessions} network sessions, {progress.user_sessions} user sessions, "
+        f"{progress.network_probes} network probes and {progress.agent_states} states of agents in "
+        f"{progress.elapsed_s:.1f} s ({progress.rate_per_s:.0f} records a second): "
+        f"{progress.stored} stored, {progress.duplicates} known before, {progress.refused} refused."
+    )
 
 
 def _checked(url: str, connection_type: type, connection: object) -> str:
@@ -105,7 +111,15 @@ def _summary(progress: "Progress") -> str:
         "ratePerSecond": round(progress.rate_per_s, 1),
         "simulated": True,
     }
-    names = {"agents_total": "agents", "elapsed_s": "elapsedSeconds", "agents_done": "agentsDone"}
+    names = {
+        "agents_total": "agents",
+        "elapsed_s": "elapsedSeconds",
+        "agents_done": "agentsDone",
+        "network_sessions": "networkSessions",
+        "user_sessions": "userSessions",
+        "network_probes": "networkProbes",
+        "agent_states": "agentStates",
+    }
     return msgspec.json.encode({names.get(key, key): value for key, value in known.items()}).decode()
 
 
@@ -125,7 +139,7 @@ def _bar(console: "Console", agents: int) -> "tuple[Callable[[Progress], None], 
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("agents, {task.fields[rate]:.0f} sessions a second"),
+        TextColumn("agents, {task.fields[rate]:.0f} records a second"),
         TimeRemainingColumn(),
         console=console,
     )
@@ -145,7 +159,7 @@ def _lines() -> "Callable[[Progress], None]":
         if progress.elapsed_s - last_s >= PLAIN_EVERY_S:
             last_s = progress.elapsed_s
             typer.echo(
-                f"{progress.agents_done} of {progress.agents_total} agents, {progress.sent} sessions "
+                f"{progress.agents_done} of {progress.agents_total} agents, {progress.sent} records "
                 f"({progress.rate_per_s:.0f} a second)",
                 err=True,
             )

@@ -15,15 +15,19 @@ from hopsight.errors import UploadError
 from hopsight.model.connection import ConnectionString
 from hopsight.model.upload import (
     BATCH_RECORDS,
+    AgentStateRecord,
     Enrolment,
     EnrolmentAnswer,
+    NetworkProbeRecord,
     NetworkSessionRecord,
     UploadAnswer,
     UploadBatch,
 )
+from hopsight.simulation.details import Details
 from hopsight.simulation.draws import draws_of
 from hopsight.simulation.fleet import SimulatedAgent, agent_at, enrolment_of
 from hopsight.simulation.sessions import Sessions, rounds_until
+from hopsight.simulation.surroundings import Surroundings
 
 IN_FLIGHT: Final = 4
 _FINAL: Final = frozenset({401, 403, 404, 405})
@@ -42,7 +46,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, kw_only=True):
-    """How far it has come; ``reason`` is why the first of the refused records was."""
+    """How far it has come, in records of all kinds; ``reason`` is why the first of the refused ones was."""
 
     agents_total: int
     agents_done: int = 0
@@ -50,6 +54,10 @@ class Progress(Struct, kw_only=True):
     stored: int = 0
     duplicates: int = 0
     refused: int = 0
+    network_sessions: int = 0
+    user_sessions: int = 0
+    network_probes: int = 0
+    agent_states: int = 0
     reason: str | None = None
     elapsed_s: float = 0.0
 
@@ -81,18 +89,16 @@ async def simulate(
     ) as client:
         sender = _Sender(client, clock, rng)
 
-        def note(answer: UploadAnswer | None) -> None:
+        def note(batch: UploadBatch, answer: UploadAnswer) -> None:
             progress.elapsed_s = clock.monotonic() - started_s
-            if answer is None:
-                progress.agents_done += 1
-            else:
-                _add(progress, answer)
+            _add(progress, batch, answer)
             on_progress(progress)
 
         async def work() -> None:
             for index in waiting:
                 await _send_agent(sender, plan, agent_at(plan.seed, index), note)
-                note(None)
+                progress.agents_done += 1
+                on_progress(progress)
 
         await _all_or_first_failure(work() for _ in range(min(IN_FLIGHT, plan.agents)))
     return progress
@@ -140,21 +146,31 @@ class _Sender:
 
 
 async def _send_agent(
-    sender: _Sender, plan: Plan, agent: SimulatedAgent, note: Callable[[UploadAnswer], None]
+    sender: _Sender, plan: Plan, agent: SimulatedAgent, note: Callable[[UploadBatch, UploadAnswer], None]
 ) -> None:
     enrolment = enrolment_of(agent, plan.connection.key, plan.seed)
     known = await sender.enrol(plan.connection.key, enrolment)
     sessions = Sessions(plan.seed, known.aid)
-    records = sessions.history(agent, known.agent_id, rounds_until(plan.end_s, plan.hours))
-    for batch in batches(plan.seed, agent, records):
-        note(await sender.upload(Credentials(known.agent_id, enrolment.secret), batch))
+    around = Surroundings(plan.seed, known.aid)
+    rounds = rounds_until(plan.end_s, plan.hours)
+    records = sessions.history(agent, known.agent_id, rounds)
+    rest = around_batches(
+        plan.seed,
+        agent,
+        around.probes(agent, known.agent_id, rounds),
+        around.states(agent, known.agent_id, rounds),
+    )
+    for batch in itertools.chain(batches(plan.seed, agent, records), rest):
+        answer = await sender.upload(Credentials(known.agent_id, enrolment.secret), batch)
+        note(batch, answer)
 
 
 def batches(
     seed: int, agent: SimulatedAgent, records: Iterator[NetworkSessionRecord]
 ) -> Iterator[UploadBatch]:
-    """An agent's records in batches, made as they are taken."""
+    """An agent's sessions in batches, made as they are taken: each as a network and as a user session."""
     draw = draws_of(seed, "upload")
+    details = Details(agent)
     for number in itertools.count():
         chunk = list(itertools.islice(records, BATCH_RECORDS))
         if not chunk:
@@ -165,6 +181,28 @@ def batches(
             agent=agent.info if number == 0 else None,
             contexts=[agent.context],
             network_sessions=chunk,
+            user_sessions=[details.user_session(record) for record in chunk],
+        )
+
+
+def around_batches(
+    seed: int,
+    agent: SimulatedAgent,
+    probes: Iterator[NetworkProbeRecord],
+    states: Iterator[AgentStateRecord],
+) -> Iterator[UploadBatch]:
+    """What an agent tells besides its sessions, in batches."""
+    draw = draws_of(seed, "around")
+    for number in itertools.count():
+        some_probes = list(itertools.islice(probes, BATCH_RECORDS))
+        some_states = list(itertools.islice(states, BATCH_RECORDS))
+        if not some_probes and not some_states:
+            return
+        yield UploadBatch(
+            upload_id=_uuid(draw(b"%d:%d" % (agent.index, number))),
+            contexts=[agent.context],
+            network_probes=some_probes,
+            agent_states=some_states,
         )
 
 
@@ -173,7 +211,11 @@ def _uuid(words: tuple[int, ...]) -> str:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
-def _add(progress: Progress, answer: UploadAnswer) -> None:
+def _add(progress: Progress, batch: UploadBatch, answer: UploadAnswer) -> None:
+    progress.network_sessions += len(batch.network_sessions)
+    progress.user_sessions += len(batch.user_sessions)
+    progress.network_probes += len(batch.network_probes)
+    progress.agent_states += len(batch.agent_states)
     progress.stored += answer.stored
     progress.duplicates += answer.duplicates
     progress.refused += len(answer.refused)

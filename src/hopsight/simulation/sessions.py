@@ -83,7 +83,7 @@ class Sessions:
             draw = self._draw(b"%d:%d:%d" % (agent.index, moment.round_id, index))
             site = SITES[index]
             document = NetworkSession(
-                user_session_id=f"{self._prefix}{moment.round_id}:{_suffix(draw[0], draw[1])}",
+                user_session_id=f"{self._prefix}{moment.round_id}:{suffix_of(draw[0], draw[1])}",
                 agent_id=agent_id,
                 round_id=moment.round_id,
                 date=date,
@@ -168,7 +168,7 @@ def _system_metrics(
     )
 
 
-def _suffix(first: int, second: int) -> str:
+def suffix_of(first: int, second: int) -> str:
     """Eight base-62 characters from 64 bits, two at a time."""
     pairs = len(_PAIRS)
     return (
