@@ -83,7 +83,7 @@ def command_page() -> str:
 def commands(command: Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Command]]:
     """A command line's commands that do something, depth first."""
     inner = getattr(command, "commands", {})
-    if not inner:
+    if not inner or getattr(command, "invoke_without_command", False):
         yield words, command
     for name, subcommand in inner.items():
         if not subcommand.hidden:

@@ -29,6 +29,22 @@ def sample_app() -> typer.Typer:
     def make(data: str = typer.Option("here")) -> None:
         typer.echo(f"made in {data}")
 
+    watch = typer.Typer()
+    app.add_typer(watch, name="watch")
+
+    @watch.callback(invoke_without_command=True)
+    def watching(
+        context: typer.Context,
+        redact: list[str] = typer.Option([]),  # noqa: B008 - typer's way
+        data: str = typer.Option("here"),
+    ) -> None:
+        if context.invoked_subcommand is None:
+            typer.echo(f"watching {data} without {redact}")
+
+    @watch.command()
+    def look(data: str = typer.Option("here")) -> None:
+        typer.echo(f"looking at {data}")
+
     @app.callback()
     def root(context: typer.Context, config: Path | None = None) -> None:
         context.default_map = default_map(context.command, config)  # type: ignore[arg-type]
@@ -60,6 +76,19 @@ def test_a_table_holds_for_its_command_and_wins(tmp_path: Path) -> None:
     assert run(tmp_path, settings, "admin", "make") == "made in /d"
 
 
+def test_a_group_that_does_something_by_itself_has_settings(tmp_path: Path) -> None:
+    """Its table is for itself and for the commands in it."""
+    settings = '[watch]\ndata = "/w"\nredact = ["ssid"]\n[watch.look]\ndata = "/l"'
+    assert run(tmp_path, settings, "watch") == "watching /w without ['ssid']"
+    assert run(tmp_path, settings, "watch", "look") == "looking at /l"
+    assert run(tmp_path, '[watch]\ndata = "/w"', "watch", "look") == "looking at /w"
+
+
+def test_there_is_a_section_for_privacy(tmp_path: Path) -> None:
+    """What stands in it holds as if it stood at the top."""
+    assert run(tmp_path, '[privacy]\nredact = ["ssid"]', "watch") == "watching here without ['ssid']"
+
+
 def test_variables_win_over_the_file_and_flags_over_both(tmp_path: Path) -> None:
     """Flags win over variables, which win over the file, which wins over defaults."""
     env = {"HOPSIGHT_TEST_PORT": "3"}
@@ -72,9 +101,11 @@ def test_variables_win_over_the_file_and_flags_over_both(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ('prot = "x"', "'prot'.*accepted: data, port, target"),
+        ('prot = "x"', "'prot'.*accepted: data, port, redact, target"),
         ('[serve]\nprot = "x"', r"\[serve\].*'prot'.*accepted: data, port, target"),
         ("serve = 3", r"a table, \[serve\]"),
+        ('[privacy]\ndata = "x"', r"\[privacy\].*'data'.*accepted: redact, passive"),
+        ('redact = ["a"]\n[privacy]\nredact = ["b"]', "once: at the top or in"),
         ("port = ", "TOML"),
         ("[admin.make]\nport = 2", r"\[make\] of \[admin\].*'port'.*accepted: data"),
     ],

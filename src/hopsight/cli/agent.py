@@ -1,11 +1,34 @@
-"""``hopsight agent``: the agent alone."""
+"""``hopsight agent``: the agent alone, and what there is to do about it."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
+from hopsight.cli import agent_install, agent_sent, agent_status
+from hopsight.cli.agent_options import (
+    SPOOL_BYTES,
+    SPOOL_DAYS,
+    AsnDatabaseOption,
+    CaFileOption,
+    ClientCertificateOption,
+    ClientKeyOption,
+    ConnectionStringOption,
+    LocationOption,
+    NameOption,
+    OnceOption,
+    PassiveExcludeOption,
+    PassiveIncludeOption,
+    PassiveOption,
+    ProxyOption,
+    RedactOption,
+    SpoolBytesOption,
+    SpoolDaysOption,
+    StopWithStdinOption,
+    TargetOption,
+    agent_config,
+)
 from hopsight.cli.data_directory import DataOption, data_directory
-from hopsight.config import DAY_S, AgentConfig
+from hopsight.config import AgentConfig
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,66 +36,36 @@ if TYPE_CHECKING:
 
     from hopsight.agent.main import Agent
 
-SPOOL_BYTES: Final = 256 << 20
-SPOOL_DAYS: Final = 30
 _INTERRUPTED: Final = 130
 _STDIN: Final = 0
 
-
-ConnectionStringOption = Annotated[
-    str | None,
-    typer.Option(
-        envvar="HOPSIGHT_CONNECTION_STRING",
-        help="Server and account group to report to, as `hopsight admin connection-string create` prints "
-        "it. Needed for the first start only; another one later enrols this machine anew.",
-        show_default=False,
-    ),
-]
-TargetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        envvar="HOPSIGHT_TARGET",
-        metavar="HOST[:PORT]",
-        help="Measure this besides what the server asks for; repeatable. When nobody names a target: the "
-        "default gateway, the DNS servers and the Hopsight server.",
-        show_default=False,
-    ),
-]
-OnceOption = Annotated[
-    bool, typer.Option("--once", help="One round, upload, exit; status 1 when it was not delivered.")
-]
-LocationOption = Annotated[
-    str | None,
-    typer.Option(envvar="HOPSIGHT_LOCATION", help="Name of the place of this machine.", show_default=False),
-]
-NameOption = Annotated[
-    str | None,
-    typer.Option(
-        envvar="HOPSIGHT_NAME",
-        help="What the API calls this agent. Default: the computer's name.",
-        show_default=False,
-    ),
-]
-SpoolBytesOption = Annotated[
-    int,
-    typer.Option(envvar="HOPSIGHT_SPOOL_BYTES", min=2 << 20, help="Most that waiting records take on disk."),
-]
-SpoolDaysOption = Annotated[
-    int,
-    typer.Option(envvar="HOPSIGHT_SPOOL_DAYS", min=1, max=3_650, help="Days that records wait at most."),
-]
-StopWithStdinOption = Annotated[bool, typer.Option("--stop-with-stdin", hidden=True)]
+app = typer.Typer(rich_markup_mode=None)
+app.command("install")(agent_install.install)
+app.command("uninstall")(agent_install.uninstall)
+app.command("status")(agent_status.status)
+app.command("sent")(agent_sent.sent)
 
 
+@app.callback(invoke_without_command=True)
 def agent(
-    connection_string: ConnectionStringOption = None,
+    context: typer.Context,
+    connection_string: ConnectionStringOption = None,  # noqa: ARG001 - all are read from the context
     data: DataOption = None,
-    target: TargetOption = None,
+    target: TargetOption = None,  # noqa: ARG001
     once: OnceOption = False,
-    location: LocationOption = None,
-    name: NameOption = None,
-    spool_bytes: SpoolBytesOption = SPOOL_BYTES,
-    spool_days: SpoolDaysOption = SPOOL_DAYS,
+    location: LocationOption = None,  # noqa: ARG001
+    name: NameOption = None,  # noqa: ARG001
+    passive: PassiveOption = False,  # noqa: ARG001
+    passive_include: PassiveIncludeOption = None,  # noqa: ARG001
+    passive_exclude: PassiveExcludeOption = None,  # noqa: ARG001
+    redact: RedactOption = None,  # noqa: ARG001
+    asn_database: AsnDatabaseOption = None,  # noqa: ARG001
+    proxy: ProxyOption = None,  # noqa: ARG001
+    ca_file: CaFileOption = None,  # noqa: ARG001
+    client_certificate: ClientCertificateOption = None,  # noqa: ARG001
+    client_key: ClientKeyOption = None,  # noqa: ARG001
+    spool_bytes: SpoolBytesOption = SPOOL_BYTES,  # noqa: ARG001
+    spool_days: SpoolDaysOption = SPOOL_DAYS,  # noqa: ARG001
     stop_with_stdin: StopWithStdinOption = False,
 ) -> None:
     """Measure this machine's network once a minute, and report it to the server.
@@ -80,19 +73,13 @@ def agent(
     Records wait on disk until the server has them: it may be away for days. Ctrl-C and SIGTERM end the agent
     cleanly; the next start goes on where it stopped.
     """
+    if context.invoked_subcommand is not None:
+        return
     import asyncio
 
     from hopsight.logs import write_logs
 
-    config = AgentConfig(
-        data=data_directory(data),
-        connection_string=connection_string or None,
-        targets=tuple(target or ()),
-        location=location or None,
-        agent_name=name or None,
-        spool_bytes=spool_bytes,
-        spool_age_s=spool_days * DAY_S,
-    )
+    config = agent_config(data_directory(data), context.params)
     write_logs()
     status = asyncio.run(_run(config, once=once, stop_with_stdin=stop_with_stdin))
     if status:

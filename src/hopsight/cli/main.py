@@ -28,7 +28,7 @@ app = typer.Typer(
 
 app.command()(up.up)
 app.command()(server.server)
-app.command()(agent.agent)
+app.add_typer(agent.app, name="agent")
 app.command()(measure.measure)
 app.command()(sessions.sessions)
 app.command()(simulate.simulate)

@@ -1,11 +1,12 @@
 """From ``hopsight.toml`` to defaults of options.
 
 A top-level key holds for every command that has an option of its name; a table holds for the command it is
-named after, and wins. Keys are the options' long names, with ``-`` or ``_``.
+named after, and wins. Keys are the options' long names, with ``-`` or ``_``. ``[privacy]`` is a section for
+what is not to be told: its keys hold as if they stood at the top level.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer.core
 
@@ -15,6 +16,8 @@ from hopsight.errors import ConfigError
 Command = typer.core.TyperGroup | typer.core.TyperCommand
 
 FILE_NAME = "hopsight.toml"
+PRIVACY: Final = "privacy"
+PRIVACY_KEYS: Final = ("redact", "passive", "passive_include", "passive_exclude")
 
 
 def default_map(root: Command, chosen: Path | None) -> dict[str, Any]:
@@ -26,7 +29,21 @@ def default_map(root: Command, chosen: Path | None) -> dict[str, Any]:
     path = chosen if chosen is not None else _found()
     if path is None:
         return {}
-    return _defaults_of(root, read_settings_file(path), {}, str(path))
+    table = _with_privacy_on_top(read_settings_file(path), str(path))
+    return _defaults_of(root, table, {}, str(path))
+
+
+def _with_privacy_on_top(table: dict[str, Any], where: str) -> dict[str, Any]:
+    section = table.get(PRIVACY)
+    if not isinstance(section, dict):
+        return table
+    for key in section:
+        if _canonical(key) not in PRIVACY_KEYS:
+            accepted = ", ".join(name.replace("_", "-") for name in PRIVACY_KEYS)
+            raise ConfigError(f"key in [{PRIVACY}] of {where}", key, accepted)
+        if key in table:
+            raise ConfigError(f"key in {where}", key, f"once: at the top or in [{PRIVACY}]")
+    return {key: value for key, value in table.items() if key != PRIVACY} | section
 
 
 def _found() -> Path | None:
@@ -49,10 +66,9 @@ def _defaults_of(
     settings = {_canonical(key): value for key, value in own.items()}
     _check_known(command, own, where)
     passed_on = inherited | settings
-    if not subcommands:
-        names = _option_names(command)
-        return {name: value for name, value in passed_on.items() if name in names}
-    return {
+    # A group may have options of its own, and do something by itself.
+    names = _own_option_names(command)
+    return {name: value for name, value in passed_on.items() if name in names} | {
         name: _defaults_of(subcommand, table.get(name, {}), passed_on, f"[{name}] of {where}")
         for name, subcommand in subcommands.items()
     }
@@ -67,18 +83,24 @@ def _check_known(command: Command, own: dict[str, Any], where: str) -> None:
 
 
 def _option_names(command: Command) -> set[str]:
-    """The options of a command and of all below it; those that only act once cannot be settings."""
-    names = {
+    """The options of a command and of all below it."""
+    names = _own_option_names(command)
+    for subcommand in _subcommands(command).values():
+        names |= _option_names(subcommand)
+    return names
+
+
+def _own_option_names(command: Command) -> set[str]:
+    """The options of a command; those that only act once cannot be settings."""
+    return {
         parameter.name
         for parameter in command.params
         if parameter.param_type_name == "option"
         and parameter.name
+        and parameter.name != "config"
         and parameter.expose_value
         and not parameter.is_eager
     }
-    for subcommand in _subcommands(command).values():
-        names |= _option_names(subcommand)
-    return names - {"config"}
 
 
 def _subcommands(command: Command) -> dict[str, Command]:

@@ -18,6 +18,8 @@ from hopsight.cli.serving import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hopsight.accounts.bootstrap_file import Bootstrap
     from hopsight.cli.up_agent import LocalAgent
     from hopsight.clock import Clock
@@ -30,6 +32,7 @@ PATIENCE_S: Final = 60.0
 
 
 def up(
+    context: typer.Context,
     data: DataOption = None,
     listen: ListenOption = LISTEN,
     target: Annotated[
@@ -57,11 +60,15 @@ def up(
         parse_target(text)
     config = server_config(data, listen, public_url, keep, tls_self_signed=tls_self_signed)
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
-    run_as_server(_serve_with_agent(config, tuple(target or ()), SystemClock()))
+    # The agent has settings of its own in the file that this command was given.
+    settings_file = context.find_root().params.get("config")
+    run_as_server(_serve_with_agent(config, tuple(target or ()), settings_file, SystemClock()))
     typer.echo("Stopped. Everything acknowledged is on disk.")
 
 
-async def _serve_with_agent(config: "ServerConfig", targets: tuple[str, ...], clock: "Clock") -> None:
+async def _serve_with_agent(
+    config: "ServerConfig", targets: tuple[str, ...], settings_file: "Path | None", clock: "Clock"
+) -> None:
     import asyncio
     import random
 
@@ -69,7 +76,7 @@ async def _serve_with_agent(config: "ServerConfig", targets: tuple[str, ...], cl
     from hopsight.server.run import serve
 
     started_s = clock.monotonic()
-    agent = LocalAgent(config.data, targets, clock)
+    agent = LocalAgent(config.data, targets, settings_file, clock)
     beside: list[asyncio.Task[None]] = []
 
     def on_ready(running: "Running") -> None:

@@ -25,9 +25,12 @@ RESTART_S: Final = 5.0
 class LocalAgent:
     """An agent for this machine, started again when it ends before it should."""
 
-    def __init__(self, data: Path, targets: tuple[str, ...], clock: Clock) -> None:
+    def __init__(
+        self, data: Path, targets: tuple[str, ...], settings_file: Path | None, clock: Clock
+    ) -> None:
         self._data = data
         self._targets = targets
+        self._settings_file = settings_file
         self._clock = clock
         self.state = "the agent has not started"
 
@@ -48,7 +51,11 @@ class LocalAgent:
             await self._clock.sleep(RESTART_S)
 
     def _command(self) -> list[str]:
-        words = [sys.executable, "-m", "hopsight", "agent", "--data", str(self._data), "--stop-with-stdin"]
+        words = [sys.executable, "-m", "hopsight"]
+        if self._settings_file is not None:
+            words += ["--config", str(self._settings_file)]
+        # The server is beside it: a proxy that is configured for another is not for this one.
+        words += ["agent", "--data", str(self._data), "--stop-with-stdin", "--proxy", ""]
         for target in self._targets:
             words += ["--target", target]
         return words
