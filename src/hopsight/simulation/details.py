@@ -1,8 +1,8 @@
 """User sessions beside simulated network sessions: the way, its segments and a verdict, by closed forms.
 
 What happened is known here, so the verdict needs no rules: a provider that is down is the destination's
-fault, losses under the one bad access point are the local network's, one lost probe elsewhere may be chance. The
-network session decides all numbers; nothing is drawn anew.
+fault, losses under the one bad access point are the local network's, one lost probe elsewhere may be chance.
+The network session decides all numbers; nothing is drawn anew.
 """
 
 import math

@@ -12,12 +12,12 @@ from lxml import html
 
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo
-from hopsight.model.dimensions import FILTERS, Dimensions
+from hopsight.model.dimensions import FILTERS, USER_SESSIONS, Dimensions
 from hopsight.model.query import Record
 from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.upload import Enrolment
 from hopsight.server.web.pages import STATIC
-from hopsight.testing import ROUND_ID, sample_record, sample_session
+from hopsight.testing import AGENT_ID, ROUND_ID, sample_record, sample_session
 
 pytestmark = pytest.mark.anyio
 
@@ -295,6 +295,27 @@ async def test_account_groups_of_others_stay_closed(server: Any) -> None:
     assert [row[1] for row in rows(page)] == ["198.51.100.77"]
     assert page.xpath("//select[@name='aid']/option/@value") == [str(server.aid), str(other)]
     assert page.xpath("//option[@selected]/@value") == [str(other)]
+
+
+async def test_the_verdicts_of_the_round_are_counted(server: Any) -> None:
+    """Those of its user sessions, in words; nothing where none has any; other rounds do not count."""
+    await server.add(record(with_loss(1, 0.0, AGENT_ID)))
+    async with server.client() as client:
+        before = tree(await client.get("/?aid="))
+    assert not before.xpath("//dt[text()='Verdicts']")
+    given = [("healthy", 0), ("no-verdict", 0), ("lan", 0), ("lan", 0), (None, 0), ("device", 60)]
+    rng = random.Random(2)
+    made = [
+        sample_record(
+            rng, round_id=ROUND_ID - ago_s, dimensions=Dimensions(agent_id=AGENT_ID, verdict=verdict)
+        )
+        for verdict, ago_s in given
+    ]
+    await server.store.add(USER_SESSIONS, made)
+    async with server.client() as client:
+        after = tree(await client.get("/?aid="))
+    (shown,) = after.xpath("//div[dt='Verdicts']/dd")
+    assert shown.text_content() == "1 healthy, 2 lan, 1 no verdict"
 
 
 async def test_docs_show_every_operation_and_document(server: Any) -> None:

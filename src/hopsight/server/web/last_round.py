@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.network_documents import VerdictResult
 from hopsight.model.query import Query
 from hopsight.model.sessions import NetworkSession
 from hopsight.model.system import SystemMetrics
@@ -20,6 +21,7 @@ STALE_AFTER_S: Final = 600
 _GIB: Final = 1 << 30
 _AGES: Final = ((86_400, "day", "days"), (3_600, "hour", "hours"), (60, "minute", "minutes"))
 _ALL_LOST: Final = 100.0
+_VERDICTS: Final[tuple[str, ...]] = get_args(VerdictResult)
 
 _decoder: Final = msgspec.json.Decoder(NetworkSession)
 
@@ -60,6 +62,7 @@ class LastRound(Struct, frozen=True, kw_only=True):
         agents: how many agents the rows are of.
         lossy: how many rows have loss.
         median_rtt: of the rows' average RTTs, ms; None: nothing answered.
+        verdicts: how many sessions of the whole round have which, in words; empty: none has any.
     """
 
     started: str
@@ -71,6 +74,7 @@ class LastRound(Struct, frozen=True, kw_only=True):
     agents: int
     lossy: int
     median_rtt: str | None
+    verdicts: str = ""
 
 
 async def read_last_round(services: Services, aid: int) -> LastRound | None:
@@ -82,7 +86,9 @@ async def read_last_round(services: Services, aid: int) -> LastRound | None:
     page = await services.store.page(query)
     sessions = [_decoder.decode(body) for body in page.bodies]
     names = services.accounts.agent_names(aid, {session.agent_id for session in sessions})
-    return describe_round(round_id, sessions, names, services.clock.now(), is_cut=page.next is not None)
+    described = describe_round(round_id, sessions, names, services.clock.now(), is_cut=page.next is not None)
+    counts = await services.store.count_by(structs.replace(query, kind=USER_SESSIONS), "verdict")
+    return structs.replace(described, verdicts=describe_verdicts(counts))
 
 
 def describe_round(
@@ -106,6 +112,12 @@ def describe_round(
         lossy=sum(bool(session.destination.loss_percent) for session in sessions),
         median_rtt=_fixed(median(rtts_ms), 1) if rtts_ms else None,
     )
+
+
+def describe_verdicts(counts: dict[str | None, int]) -> str:
+    """``12 healthy, 2 lan, 1 no verdict``: as ordered on the way out; what has no verdict is left out."""
+    known = ((counts.get(name, 0), name.replace("-", " ")) for name in _VERDICTS)
+    return ", ".join(f"{count:,} {name}" for count, name in known if count)
 
 
 def describe_age(age_s: float) -> str:
