@@ -5,6 +5,7 @@ command line library does the merging (``cli`` hands it what ``read_settings_fil
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
         asn_database: MaxMind-format file with AS numbers, for the hops of paths.
         redact: what never leaves the machine (``agent/privacy.py`` knows the names).
         proxy: ``http://[USER:PASSWORD@]HOST:PORT`` for uploads; None: what the environment says.
+        proxy_variables: of the environment, what says which proxies this machine's programs use.
         ca_file: PEM of the authorities that the server's certificate may come from; None: the system's.
         client_certificate: PEM that the agent shows to the server; with ``client_key``.
         client_key: PEM.
@@ -87,6 +89,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     asn_database: Path | None = None
     redact: tuple[str, ...] = ()
     proxy: str | None = None
+    proxy_variables: Mapping[str, str] = {}
     ca_file: Path | None = None
     client_certificate: Path | None = None
     client_key: Path | None = None

@@ -7,14 +7,10 @@ import pytest
 
 from hopsight.agent.machine import read_agent_info
 from hopsight.agent.network import Address, Route, TableRoute
-from hopsight.agent.profile import (
-    connection_of,
-    default_route,
-    read_dns_servers,
-    read_network_profile,
-    vpn_interface,
-)
+from hopsight.agent.profile import default_route, read_dns_servers, read_network_profile
+from hopsight.agent.profile_links import Links
 from hopsight.agent.system_network import SystemNetwork
+from hopsight.agent.vpn import vpn_interface
 from hopsight.clock import SystemClock
 from hopsight.model.agents import AgentInfo
 from hopsight.model.upload import MeasurementContext
@@ -55,21 +51,23 @@ def route(
 )  # fmt: skip
 def test_links_are_told_apart(sys_net: Path, interface: str, connection: str) -> None:
     """The kernel's hardware type, and what hangs on the link, give the API's word."""
-    assert connection_of(interface, sys_net) == connection
+    assert Links(sys_net).connection(interface) == connection
 
 
 def test_the_default_route_is_the_cheapest_that_is_no_tunnel(sys_net: Path) -> None:
     """A VPN that takes the default route is not what the machine is attached by."""
-    found = default_route([route("wg0"), route("wlan0", metric=600), route("eth0", metric=100)], sys_net)
+    found = default_route(
+        [route("wg0"), route("wlan0", metric=600), route("eth0", metric=100)], Links(sys_net)
+    )
     assert found is not None
     assert found.interface == "eth0"
-    assert default_route([route("eth0", 24)], sys_net) is None
+    assert default_route([route("eth0", 24)], Links(sys_net)) is None
 
 
 def test_a_vpn_is_a_route_and_not_an_interface(sys_net: Path) -> None:
     """A tunnel with nothing but its own prefix is no VPN."""
-    assert vpn_interface([route("wg0", 24, from_kernel=True), route("eth0")], sys_net) is None
-    assert vpn_interface([route("eth0"), route("wg0", 1)], sys_net) == "wg0"
+    assert vpn_interface([route("wg0", 24, from_kernel=True), route("eth0")], Links(sys_net)) is None
+    assert vpn_interface([route("eth0"), route("wg0", 1)], Links(sys_net)) == "wg0"
 
 
 def test_behind_the_local_stub_the_real_name_servers_are_found(tmp_path: Path) -> None:

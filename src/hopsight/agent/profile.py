@@ -1,29 +1,43 @@
-"""The network that an endpoint is on, and the machine that it is (API.md 3.3 ``networkProfile``, 3.7).
+"""The network that an endpoint is on (API.md 3.3 ``networkProfile``): what is known, and how it is told.
 
-Everything is read, nothing is sent: routes by rtnetlink, links from ``/sys``, name servers from files.
+What is read from where, and what is not, is in ``docs/network-profile.md``.
 """
 
+import hashlib
 import ipaddress
-import socket
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
-from hopsight.agent.network import IPV4, IPV6, Network, Route, TableRoute
+from hopsight.agent.network import Address, Network
+from hopsight.agent.profile_dns import read_dns_servers
+from hopsight.agent.profile_reading import (
+    SYSTEM,
+    ProfileSources,
+    default_route,
+    own_address,
+    read_attachment,
+    read_routes,
+)
+from hopsight.agent.proxies import ProxySettings, proxies_of_variables, proxy_document, proxy_for
+from hopsight.agent.vpn import read_vpn, vpn_interface
+from hopsight.model.network_documents import NetworkProfileDocument, VpnProfile, WirelessProfile
 from hopsight.model.upload import MeasurementContext
 
-_RESOLV_CONF: Final = Path("/etc/resolv.conf")
-_RESOLVED_CONF: Final = Path("/run/systemd/resolve/resolv.conf")
-_STUBS: Final = {"127.0.0.53", "127.0.0.54"}
-_MAX_DNS_SERVERS: Final = 16
-_MAX_FILE_BYTES: Final = 65_536
-_SYS_NET: Final = Path("/sys/class/net")
+__all__ = [
+    "SYSTEM",
+    "NetworkProfile",
+    "ProfileSources",
+    "default_route",
+    "network_id_of",
+    "profile_document",
+    "read_dns_servers",
+    "read_network_profile",
+]
 
-# linux/if_arp.h
-_ARPHRD_ETHER, _ARPHRD_PPP, _ARPHRD_LOOPBACK, _ARPHRD_NONE = 1, 512, 772, 65534
-_TUNNEL_TYPES: Final = {"wireguard", "tun", "ppp"}
+_NETWORK_ID_CHARS: Final = 12
+_NO_NAMES: Final[Mapping[str, str]] = {}
 
 
 class NetworkProfile(Struct, frozen=True, kw_only=True):
@@ -31,157 +45,154 @@ class NetworkProfile(Struct, frozen=True, kw_only=True):
 
     Args:
         connection: ``Ethernet``, ``Wireless``, ``Loopback``, ``Virtual``, ``Modem`` or ``Other``.
+        link_type: how frames are addressed: Wi-Fi is ``Ethernet`` there, too.
         interface: of the default route.
         address: of that interface.
         netmask: of that address, as IPv4 writes it; IPv6 has only the prefix.
         local_prefix: the network's address, without its length (API.md 3.6).
         gateway: of the default route.
+        gateway_scope: interface of a link-local IPv6 gateway, else 0.
         dns_servers: those really asked, not a local stub.
-        vpn_interface: the tunnel that routes go through.
+        wireless: its link, when it is Wi-Fi.
+        proxies: what the machine is told of proxies.
+        proxy_addresses: of those among them that are names, as far as they are known.
+        vpn: the tunnel that routes go through.
+        vpn_interface: its name.
+        public_address: as the server sees it.
+        public_ip_range: that address belongs to, first-last.
     """
 
     connection: str
+    link_type: str | None = None
     interface: str | None = None
     address: str | None = None
     netmask: str | None = None
     local_prefix: str | None = None
     gateway: str | None = None
+    gateway_scope: int = 0
     dns_servers: tuple[str, ...] = ()
+    wireless: WirelessProfile | None = None
+    proxies: ProxySettings | None = None
+    proxy_addresses: Mapping[str, str] = _NO_NAMES
+    vpn: VpnProfile | None = None
     vpn_interface: str | None = None
+    public_address: str | None = None
+    public_ip_range: str | None = None
+
+    @property
+    def attachment(self) -> tuple[str | None, str | None, str | None]:
+        """What makes it this network and no other."""
+        return self.interface, self.gateway, self.local_prefix
+
+    @property
+    def gateway_address(self) -> Address | None:
+        """The gateway as packets can be sent to it."""
+        return Address(self.gateway, self.gateway_scope) if self.gateway is not None else None
+
+    @property
+    def network_id(self) -> str | None:
+        """Twelve hexadecimal digits (``network_id_of``); None without a network."""
+        if self.local_prefix is None:
+            return None
+        return network_id_of(self.local_prefix, self.public_ip_range or self.public_address)
+
+    @property
+    def proxy(self) -> str | None:
+        """Address of the proxy that most sites are reached by."""
+        servers = self.proxies.servers if self.proxies is not None else ()
+        return self._address_of(servers[0].host) if servers else None
+
+    @property
+    def proxy_port(self) -> int | None:
+        """Its port."""
+        servers = self.proxies.servers if self.proxies is not None else ()
+        return servers[0].port if servers else None
+
+    def proxy_to(self, host: str, port: int | None) -> tuple[str, int] | None:
+        """Address and port of the proxy between this machine and a site; None: none, or it is not known."""
+        found = proxy_for(self.proxies, host, port)
+        address = self._address_of(found[0]) if found is not None else None
+        return (address, found[1]) if found is not None and address is not None else None
 
     def context(self, platform: str, location: str | None = None) -> MeasurementContext:
         """What the records of an upload have in common."""
+        wireless = self.wireless
         return MeasurementContext(
-            platform=platform, connection=self.connection, location=location, gateway=self.gateway
+            platform=platform,
+            connection=self.connection,
+            location=location,
+            gateway=self.gateway,
+            proxy_target=self.proxy,
+            vpn_target=self.vpn.endpoint if self.vpn is not None else None,
+            network_id=self.network_id,
+            ssid=wireless.ssid if wireless is not None else None,
+            bssid=wireless.bssid if wireless is not None else None,
         )
 
+    def _address_of(self, host: str) -> str | None:
+        try:
+            return str(ipaddress.ip_address(host))
+        except ValueError:
+            return self.proxy_addresses.get(host)
 
-def read_network_profile(network: Network, sys_net: Path = _SYS_NET) -> NetworkProfile:
-    """Read the profile; a machine with loopback alone has one, too."""
-    routes = [*network.routes(IPV4), *network.routes(IPV6)]
-    route = default_route(routes, sys_net)
-    dns_servers = read_dns_servers()
-    if route is None or route.interface is None:
-        return NetworkProfile(connection="Loopback", dns_servers=dns_servers)
-    address, netmask, prefix = _addresses(route)
+
+def network_id_of(local_prefix: str, public: str | None) -> str:
+    """One pair of local prefix and public range (or address, where no range is known) has one ID."""
+    pair = f"{local_prefix}|{public or ''}"
+    return hashlib.sha256(pair.encode()).hexdigest()[:_NETWORK_ID_CHARS]
+
+
+def read_network_profile(
+    network: Network,
+    sources: ProfileSources = SYSTEM,
+    *,
+    variables: Mapping[str, str] = _NO_NAMES,
+    proxy_addresses: Mapping[str, str] = _NO_NAMES,
+) -> NetworkProfile:
+    """Read the profile; a machine with loopback alone has one, too. Nothing is sent.
+
+    Args:
+        network: asked for routes.
+        sources: where all the rest is read.
+        variables: the environment that proxies are looked for in.
+        proxy_addresses: what proxies' names resolved to.
+    """
+    routes = read_routes(network)
+    attachment = read_attachment(routes, sources)
+    tunnel = vpn_interface(routes, sources.links, attachment.interface)
+    wireless = attachment.connection == "Wireless" and attachment.interface is not None
     return NetworkProfile(
-        connection=connection_of(route.interface, sys_net),
-        interface=route.interface,
-        address=address,
-        netmask=netmask,
-        local_prefix=prefix,
-        gateway=route.gateway.host if route.gateway is not None else None,
-        dns_servers=dns_servers,
-        vpn_interface=vpn_interface(routes, sys_net),
+        connection=attachment.connection,
+        link_type=attachment.link_type,
+        interface=attachment.interface,
+        address=attachment.address,
+        netmask=attachment.netmask,
+        local_prefix=attachment.local_prefix,
+        gateway=attachment.gateway,
+        gateway_scope=attachment.gateway_scope,
+        dns_servers=sources.dns_servers(),
+        wireless=sources.wireless(attachment.interface or "") if wireless else None,
+        proxies=proxies_of_variables(variables) or sources.system_proxies(),
+        proxy_addresses=proxy_addresses,
+        vpn=read_vpn(routes, tunnel, own_address(tunnel), sources.links, sources.link_of) if tunnel else None,
+        vpn_interface=tunnel,
     )
 
 
-def default_route(routes: Sequence[TableRoute], sys_net: Path = _SYS_NET) -> Route | None:
-    """The default route by which the machine is attached: a tunnel's counts only where there is no other."""
-    candidates = [route for route in routes if route.prefix_length == 0 and route.route.interface]
-    candidates.sort(key=lambda found: (_is_tunnel(found.route.interface, sys_net), found.metric))
-    return candidates[0].route if candidates else None
-
-
-def vpn_interface(routes: Sequence[TableRoute], sys_net: Path = _SYS_NET) -> str | None:
-    """The tunnel that routes go through: an interface alone, with its own prefix, is not yet a VPN."""
-    for found in routes:
-        if not found.from_kernel and _is_tunnel(found.route.interface, sys_net):
-            return found.route.interface
-    return None
-
-
-def connection_of(interface: str, sys_net: Path = _SYS_NET) -> str:
-    """The API's word for the kind of link."""
-    link = sys_net / interface
-    if (link / "wireless").exists() or (link / "phy80211").exists():
-        return "Wireless"
-    kind = _number(link / "type")
-    if kind == _ARPHRD_LOOPBACK:
-        return "Loopback"
-    if _device_type(link) == "wwan" or interface.startswith("wwan") or kind == _ARPHRD_PPP:
-        return "Modem"
-    if _is_tunnel(interface, sys_net):
-        return "Virtual"
-    if kind == _ARPHRD_ETHER:
-        return "Ethernet" if (link / "device").exists() else "Virtual"
-    return "Other"
-
-
-def read_dns_servers(
-    resolv_conf: Path = _RESOLV_CONF, resolved_conf: Path = _RESOLVED_CONF
-) -> tuple[str, ...]:
-    """The name servers in use; behind systemd-resolved's local stub, those that it asks."""
-    servers = _name_servers(resolv_conf)
-    if _STUBS & set(servers):
-        real = [server for server in _name_servers(resolved_conf) if server not in _STUBS]
-        servers = real or servers
-    return tuple(dict.fromkeys(servers))[:_MAX_DNS_SERVERS]
-
-
-def _name_servers(path: Path) -> list[str]:
-    found = []
-    for line in _text(path).splitlines():
-        words = line.split()
-        if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1].partition("%")[0]):
-            found.append(words[1].partition("%")[0])
-    return found
-
-
-def _addresses(route: Route) -> tuple[str | None, str | None, str | None]:
-    """Address, mask and prefix of the interface of a route."""
-    import psutil  # noqa: PLC0415 - as in ``system``
-
-    of_interface = psutil.net_if_addrs().get(route.interface or "", [])
-    wanted = socket.AF_INET6 if route.gateway is not None and route.gateway.family == IPV6 else socket.AF_INET
-    ours = [address for address in of_interface if address.family == wanted]
-    ours.sort(key=lambda address: address.address != route.source)
-    if not ours:
-        return route.source, None, None
-    host, mask = ours[0].address.partition("%")[0], ours[0].netmask
-    return host, mask if wanted == socket.AF_INET else None, _prefix(host, mask)
-
-
-def _prefix(host: str, mask: str | None) -> str | None:
-    if mask is None:
-        return None
-    address, bits = ipaddress.ip_address(host), int(ipaddress.ip_address(mask))
-    return str(type(address)(int(address) & bits))
-
-
-def _is_tunnel(interface: str | None, sys_net: Path) -> bool:
-    if interface is None:
-        return False
-    link = sys_net / interface
-    if _device_type(link) in _TUNNEL_TYPES or (link / "tun_flags").exists():
-        return True
-    return _number(link / "type") in {_ARPHRD_PPP, _ARPHRD_NONE}
-
-
-def _device_type(link: Path) -> str | None:
-    for line in _text(link / "uevent").splitlines():
-        key, _, value = line.partition("=")
-        if key == "DEVTYPE":
-            return value
-    return None
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdecimal() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_FILE_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def profile_document(profile: NetworkProfile) -> NetworkProfileDocument:
+    """As the API has it."""
+    return NetworkProfileDocument(
+        hardware_type=profile.connection,
+        type=profile.link_type,
+        interface_name=profile.interface,
+        ip_address=profile.address,
+        subnet_mask=profile.netmask,
+        local_prefix=profile.local_prefix,
+        gateway=profile.gateway,
+        dns_servers=profile.dns_servers,
+        public_ip_address=profile.public_address,
+        public_ip_range=profile.public_ip_range,
+        proxy_profile=proxy_document(profile.proxies),
+        wireless_profile=profile.wireless,
+        vpn_profile=profile.vpn,
+    )

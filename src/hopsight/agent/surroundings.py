@@ -1,26 +1,34 @@
 """What a round needs to know of its surroundings: what to measure now, and in which context."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from hopsight.agent.machine import platform_name
 from hopsight.agent.network import Network
-from hopsight.agent.profile import NetworkProfile, read_network_profile
+from hopsight.agent.profile import NetworkProfile, profile_document, read_network_profile
+from hopsight.agent.proxies import is_address
 from hopsight.agent.targets import parse_target
 from hopsight.config import AgentConfig
 from hopsight.errors import InvalidValueError
 from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.network_documents import NetworkProfileDocument
 from hopsight.model.upload import AgentConfiguration, MeasurementContext
 
 MAX_TARGETS: Final = 1_000
 """Most targets of one round."""
 _DNS_PORT: Final = 53
+_RESOLVE_TIMEOUT_S: Final = 2.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Surroundings:
     """Read anew at the start of each round: a laptop travels.
+
+    ``look`` and what calls it block for a few milliseconds; they may run in a thread.
 
     Args:
         config: the targets given to this agent, and the name of its place.
@@ -38,18 +46,71 @@ class Surroundings:
         self._read_info = read_info
         self._info = read_info()
         self._profile = NetworkProfile(connection="Other")
+        self._public: tuple[str | None, str | None] = (None, None)
+        self._proxy_addresses: dict[str, str] = {}
+        # Looks are taken in a thread, while the server's answers come in on the event loop.
+        self._changing = threading.Lock()
         self._given = [parse_target(text) for text in config.targets]
 
     def targets(self, configuration: AgentConfiguration) -> tuple[Target, ...]:
         """Look around, and say what to measure: nothing while the agent is disabled."""
         self._info = self._read_info()
-        self._profile = read_network_profile(self._network)
+        profile = self.look()
         if not configuration.enabled:
             return ()
         wanted = [*self._given, *configuration.targets]
         if not wanted:
-            wanted = default_targets(self._profile.gateway, self._profile.dns_servers, self._server_url)
+            wanted = default_targets(profile.gateway, profile.dns_servers, self._server_url)
         return distinct(wanted)
+
+    def look(self) -> NetworkProfile:
+        """Read the network profile now."""
+        found = read_network_profile(
+            self._network,
+            variables=self._config.proxy_variables,
+            proxy_addresses=self._proxy_addresses,
+        )
+        with self._changing:
+            if found.attachment != self._profile.attachment:
+                # Where the last network met the Internet says nothing of this one.
+                self._public = (None, None)
+            self._profile = self._with_public(found)
+            return self._profile
+
+    def profile(self) -> NetworkProfile:
+        """The network at the last look."""
+        return self._profile
+
+    def document(self) -> NetworkProfileDocument:
+        """The same, as the API has it."""
+        return profile_document(self._profile)
+
+    def saw_public_address(self, address: str | None, ip_range: str | None = None) -> None:
+        """Take in where the server saw this agent come from; nothing, when it does not say.
+
+        Forgotten when the network changes. An upload's answer has no range: the known one stays with its
+        address.
+        """
+        if address is None:
+            return
+        with self._changing:
+            known_address, known_range = self._public
+            self._public = (address, ip_range or (known_range if address == known_address else None))
+            self._profile = self._with_public(self._profile)
+
+    async def find_proxies(self) -> None:
+        """Resolve the proxies that are known by name: what their addresses are asked for by, from then on."""
+        servers = self._profile.proxies.servers if self._profile.proxies is not None else ()
+        found: dict[str, str] = {}
+        for host in dict.fromkeys(server.host for server in servers if not is_address(server.host)):
+            try:
+                found[host] = (await self._network.resolve(host, _RESOLVE_TIMEOUT_S))[0].host
+            except OSError:
+                # Name servers that do not answer now: it will be where it was.
+                found |= {host: self._proxy_addresses[host]} if host in self._proxy_addresses else {}
+        with self._changing:
+            self._proxy_addresses = found
+            self._profile = structs.replace(self._profile, proxy_addresses=found)
 
     def context(self) -> MeasurementContext:
         """What the records of this round have in common."""
@@ -58,6 +119,10 @@ class Surroundings:
     def info(self) -> AgentInfo:
         """What this machine was at the last look."""
         return self._info
+
+    def _with_public(self, profile: NetworkProfile) -> NetworkProfile:
+        address, ip_range = self._public
+        return structs.replace(profile, public_address=address, public_ip_range=ip_range)
 
 
 def check_targets(texts: Sequence[str]) -> None:
