@@ -143,6 +143,11 @@ def test_states_are_the_time_without_sessions(index: int) -> None:
         assert works_at(agent, end_s) or end_s % 86_400 == 0
         assert works_at(agent, start_s - 60) or start_s % 86_400 == 0
     assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+    if spans:
+        # Between the first and the last of them no gap without a session is left out.
+        covered = {at for start_s, end_s in spans for at in range(start_s, end_s, 60)}
+        rounds = range(spans[0][0], spans[-1][1], 60)
+        assert covered == {at for at in rounds if not works_at(agent, at)}
     assert bool(spans) == (agent.ends_h - agent.starts_h < 24)
     for one in states:
         assert msgspec.json.decode(msgspec.json.encode(one), type=AgentStateRecord) == one

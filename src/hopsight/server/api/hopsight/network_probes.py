@@ -7,6 +7,7 @@ from litestar.connection import Request
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.dimensions import NETWORK_PROBES
+from hopsight.model.query import Cursor
 from hopsight.model.topology import is_network_probe_id
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.asking import ask
@@ -20,7 +21,7 @@ from hopsight.server.api.hopsight.descriptions import (
     operation,
 )
 from hopsight.server.api.hopsight.documents import RECORDS, WHOLE
-from hopsight.server.api.hopsight.records import EXPAND, Place, list_records, read_record, search_records
+from hopsight.server.api.hopsight.records import EXPAND, list_records, read_record, search_records
 
 PATH: Final = f"{ROOT}/network-probes"
 
@@ -67,8 +68,7 @@ async def read_network_probe(request: Request[Any, Any, Any]) -> Answer:
     text = request.path_params["networkProbeId"]
     if not is_network_probe_id(text):
         raise InvalidValueError("networkProbeId", text, _ACCEPTED)
-    aid, _, round_id, _ = text.split(":")
-    return await read_record(asked, NETWORK_PROBES, Place(int(aid), int(round_id), text))
+    return await read_record(asked, NETWORK_PROBES, Cursor(int(text.split(":")[2]), text))
 
 
 HANDLERS: Final = (list_network_probes, search_network_probes, read_network_probe)

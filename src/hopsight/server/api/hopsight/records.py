@@ -4,11 +4,10 @@ from typing import Any, Final
 
 import msgspec
 from litestar.connection import Request
-from msgspec import Struct
 
 from hopsight.errors import InvalidValueError, NotFoundError
 from hopsight.model.kinds import KINDS
-from hopsight.model.query import Record
+from hopsight.model.query import Cursor, Record
 from hopsight.server.api.answers import Answer, compressed
 from hopsight.server.api.asking import Asked, ask
 from hopsight.server.api.bodies import read_json_body
@@ -28,14 +27,6 @@ EXPAND: Final = Parameter(
 )
 
 
-class Place(Struct, frozen=True):
-    """Where a record is, as its ID tells."""
-
-    aid: int
-    round_id: int
-    record_id: str
-
-
 async def list_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     """Answer a GET."""
     return await _answer_page(ask(request), kind, ())
@@ -48,15 +39,13 @@ async def search_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     return await _answer_page(asked, kind, parse_search_filters(body))
 
 
-async def read_record(asked: Asked, kind: str, place: Place) -> Answer:
+async def read_record(asked: Asked, kind: str, place: Cursor) -> Answer:
     """Answer with one record, whole.
 
     Raises:
         NotFoundError: there is none of this ID in the account group that is asked about.
     """
-    record = None
-    if place.aid == asked.aid:
-        record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
+    record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
     if record is None:
         name = KINDS[kind].list_key
         raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")

@@ -7,6 +7,7 @@ from litestar.connection import Request
 
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.ids import parse_session_id
+from hopsight.model.query import Cursor
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.asking import ask
 from hopsight.server.api.description import Parameter, described
@@ -19,7 +20,7 @@ from hopsight.server.api.hopsight.descriptions import (
     operation,
 )
 from hopsight.server.api.hopsight.documents import RECORDS, WHOLE
-from hopsight.server.api.hopsight.records import EXPAND, Place, list_records, read_record, search_records
+from hopsight.server.api.hopsight.records import EXPAND, list_records, read_record, search_records
 
 PATH: Final = f"{ROOT}/user-sessions"
 
@@ -68,8 +69,8 @@ async def read_user_session(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
     asked = ask(request)
     text = request.path_params["userSessionId"]
-    session = parse_session_id(text)
-    return await read_record(asked, USER_SESSIONS, Place(session.aid, session.round_id, text))
+    place = Cursor(parse_session_id(text).round_id, text)
+    return await read_record(asked, USER_SESSIONS, place)
 
 
 HANDLERS: Final = (list_user_sessions, search_user_sessions, read_user_session)
