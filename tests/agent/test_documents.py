@@ -10,11 +10,11 @@ from msgspec import structs
 
 from hopsight.agent.documents import ping_document, session_detail, session_records, traceroute
 from hopsight.agent.measurement import ASLEEP, Measurement
+from hopsight.agent.profile import NetworkProfile
 from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingResult
 from hopsight.agent.verdict import judge
 from hopsight.agent.verdict_window import Series, Stretch, Window
 from hopsight.model.agents import Target
-from hopsight.model.network_documents import NetworkProfileDocument
 from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord
 from hopsight.testing import AGENT_ID, ROUND_ID
 
@@ -56,7 +56,7 @@ FOUND = Measurement(
 
 
 def _records(found: Measurement) -> tuple[NetworkSessionRecord | None, UserSessionRecord | None]:
-    profile = NetworkProfileDocument(hardware_type="Ethernet")
+    profile = NetworkProfile(connection="Ethernet")
     return session_records(found, 7625, AGENT_ID, random.Random(1), profile)
 
 
@@ -87,7 +87,7 @@ def test_both_records_have_one_id() -> None:
 
 def test_the_detail_is_the_apis() -> None:
     """Pings by their numbers, hops with whole milliseconds and their names, silent ones by number alone."""
-    network = _built(session_detail(FOUND, NetworkProfileDocument(hardware_type="Ethernet")))["network"]
+    network = _built(session_detail(FOUND, NetworkProfile(connection="Ethernet")))["network"]
     assert network["ping"] == {
         "pktsSent": 10,
         "pktsReceived": 3,

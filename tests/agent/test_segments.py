@@ -25,6 +25,7 @@ from hopsight.agent.network import (
     UnknownNameError,
 )
 from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.proxies import ProxyServer, ProxySettings
 from hopsight.agent.results import HopResult, PathResult, ProbeOptions
 from hopsight.agent.results import Protocol as ProbeProtocol
 from hopsight.agent.system import SystemSampler
@@ -32,6 +33,7 @@ from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import Clock, SystemClock
 from hopsight.errors import ProbeUnavailableError
 from hopsight.model.agents import Target
+from hopsight.model.network_documents import VpnProfile
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
 from hopsight.testing import AGENT_ID
 
@@ -42,7 +44,7 @@ ALL = 1_000_000
 
 
 GATEWAY, PROVIDER, SITE = "10.1.0.1", "11.2.0.1", "11.3.0.1"
-FAR_END = "10.8.0.1"
+ENDPOINT, FAR_END, PROXY = "11.4.0.1", "10.8.0.1", "10.1.0.9"
 SITE_V6 = "2a00::1"
 
 
@@ -331,16 +333,67 @@ async def test_without_a_trace_the_provider_is_unknown(scene: Scene) -> None:
 
 
 async def test_a_vpn_is_measured_outside_and_inside(scene: Scene) -> None:
-    """The endpoint is reached past the tunnel, its far end through it; a dead tunnel is the VPN's fault."""
-    scene.profile = structs.replace(HOME, vpn_interface="wg0")
+    """The endpoint is reached past the tunnel, its far end through it; either may fail alone."""
+    vpn = VpnProfile(interface_name="wg0", endpoint=ENDPOINT)
+    scene.profile = structs.replace(HOME, vpn_interface="wg0", vpn=vpn)
     scene.network.routes_by_host = {SITE: Route(interface="wg0"), FAR_END: Route(interface="wg0")}
     scene.tracer.hops = (FAR_END, PROVIDER, SITE)
     found = await scene.measure()
-    assert [one.target for one in found.segments if one.name == "vpn"][-1] == FAR_END
-    assert (found.segments[1].target, result_of(found)) == (GATEWAY, "healthy")
-    scene.network.losses = {FAR_END: ALL, PROVIDER: ALL, SITE: ALL}
+    told = [(one.name, one.target) for one in found.segments]
+    assert told[1:5] == [("lan", GATEWAY), ("vpn", ENDPOINT), ("vpn", FAR_END), ("provider", PROVIDER)]
+    assert result_of(found) == "healthy"
     scene.tracer.hops = ()
+    scene.network.losses = {FAR_END: ALL, PROVIDER: ALL, SITE: ALL}
     assert result_of(await scene.measure()) == "vpn"
+    scene.network.losses[ENDPOINT] = ALL
+    assert result_of(await scene.measure()) == "vpn"
+    scene.network.losses[GATEWAY] = ALL
+    assert result_of(await scene.measure()) == "lan"
+
+
+async def test_what_goes_past_the_vpn_has_no_vpn(scene: Scene) -> None:
+    """With some routes through a tunnel, the others are measured as without one."""
+    vpn = VpnProfile(interface_name="wg0", endpoint=ENDPOINT)
+    scene.profile = structs.replace(HOME, vpn_interface="wg0", vpn=vpn)
+    assert "vpn" not in states_of(await scene.measure())
+
+
+async def test_a_session_through_a_proxy_ends_at_the_proxy(scene: Scene) -> None:
+    """What is probed is the proxy: its fault is told, that of what lies behind it is not."""
+    real = scene.network.real(Address(PROXY)).host
+    with socket.create_server((real, 0), backlog=64) as server:
+        settings = ProxySettings(
+            method="Environment", other=ProxyServer("http", PROXY, server.getsockname()[1])
+        )
+        scene.profile = structs.replace(HOME, proxies=settings)
+        (found,) = await scene.measurer.measure(Target(host="site", port=443), OPTIONS)
+        assert (found.address, found.proxied, found.visited_site) == (PROXY, True, "site")
+        assert [one.name for one in found.segments] == ["device", "lan", "proxy"]
+        assert (result_of(found), states_of(found)["proxy"]) == ("no-verdict", "good")
+        scene.network.losses = {PROXY: ALL}
+        (dead,) = await scene.measurer.measure(Target(host="site", port=443), OPTIONS)
+        assert result_of(dead) == "proxy"
+    _, user = session_records(dead, 7, AGENT_ID, random.Random(1), None)
+    assert user is not None
+    assert user.destination_ip is None
+
+
+async def test_what_names_no_port_goes_through_no_proxy(scene: Scene) -> None:
+    """Pings go through no proxy: such a target is measured itself."""
+    settings = ProxySettings(method="Environment", other=ProxyServer("http", PROXY, 3128))
+    scene.profile = structs.replace(HOME, proxies=settings)
+    assert ((await scene.measure()).address, scene.network.sent[PROXY]) == (SITE, 0)
+
+
+async def test_a_proxy_whose_name_does_not_exist_is_at_fault(scene: Scene) -> None:
+    """The site's own name is not asked for: the proxy would."""
+    settings = ProxySettings(method="Environment", other=ProxyServer("http", "no-such-proxy", 3128))
+    scene.profile = structs.replace(HOME, proxies=settings)
+    (found,) = await scene.measurer.measure(Target(host="site", port=443), OPTIONS)
+    assert (result_of(found), found.errors) == (
+        "proxy",
+        ("cannot resolve the proxy no-such-proxy: no such name",),
+    )
 
 
 async def test_a_busy_device_is_at_fault(scene: Scene) -> None:

@@ -33,6 +33,7 @@ THIRD = Loss(exactly=(1, 3, 6))
 # The machine below the tests may be as busy as it likes: the laboratory's is idle.
 PROGRAM = """
 import asyncio, random, sys
+from msgspec import structs
 from hopsight.agent.measurement import Measurer
 from hopsight.agent.profile import read_network_profile
 from hopsight.agent.results import ProbeOptions
@@ -41,6 +42,7 @@ from hopsight.agent.system_network import SystemNetwork
 from hopsight.cli.measure_output import json_line
 from hopsight.clock import SystemClock
 from hopsight.model.agents import Target
+from hopsight.model.network_documents import VpnProfile
 from hopsight.model.system import FractionSummary, SystemMetrics
 
 class Idle(SystemSampler):
@@ -48,20 +50,22 @@ class Idle(SystemSampler):
         cpu = FractionSummary(min=0.1, max=0.1, mean=0.1, median=0.1, std_dev=0, count=10)
         return SystemMetrics(start_time_ms=0, end_time_ms=0, cpu_utilization=cpu)
 
-async def main(host, windows):
+async def main(host, endpoint):
     clock = SystemClock()
     network = SystemNetwork(clock)
     profile = read_network_profile(network)
+    if endpoint:
+        vpn = VpnProfile(interface_name="tun9", endpoint=endpoint)
+        profile = structs.replace(profile, vpn_interface="tun9", vpn=vpn)
     measurer = Measurer(
         network, clock, random.Random(1), surroundings=lambda: profile, sampler=Idle(clock)
     )
     options = ProbeOptions(count=10, interval_s=0.1, timeout_s=0.5, path=True)
-    for _ in range(windows):
-        for found in await measurer.measure(Target(host=host), options):
-            print(json_line(host, found))
+    for found in await measurer.measure(Target(host=host), options):
+        print(json_line(host, found))
     await measurer.aclose()
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(*sys.argv[1:]))
 """
 
 
@@ -70,12 +74,12 @@ def _needed(require: Callable[[bool, str], None]) -> None:
     require(possible(), "needs root, ip and /dev/net/tun")
 
 
-def measured(sites: dict[str, Site], windows: int = 1) -> list[dict[str, Any]]:
-    """What is found of the site, window after window; ``sites`` are those that are not fine."""
-    with Lab(World(seed=7, sites={**FINE, **sites}, routes=ROUTES)) as lab:
-        done = lab.run("python", "-c", PROGRAM, SITE, str(windows))
+def measured(lab: Lab, endpoint: str = "") -> dict[str, Any]:
+    """What is found of the site in one window."""
+    done = lab.run("python", "-c", PROGRAM, SITE, endpoint)
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @contextmanager
@@ -155,7 +159,8 @@ FAULTS: dict[str, tuple[dict[str, Site], str, dict[str, str]]] = {
 def test_an_injected_fault_has_its_verdict(fault: str) -> None:
     """Over a real kernel's sockets and an emulated way, the segment that was broken is blamed."""
     sites, verdict, states = FAULTS[fault]
-    (found,) = measured(sites)
+    with Lab(World(seed=7, sites={**FINE, **sites}, routes=ROUTES)) as lab:
+        found = measured(lab)
     assert found["verdict"]["result"] == verdict, found["verdict"]
     told = {segment["name"]: segment["state"] for segment in found["segments"]}
     assert told | states == told
@@ -172,8 +177,27 @@ def test_everything_silent_is_the_local_networks_fault() -> None:
     silent = Router(addresses=(GATEWAY,), silent=True)
     world = World(sites={GATEWAY: Site(icmp="dropped")}, routes={"all": (silent,)})
     with Lab(world) as lab:
-        done = lab.run("python", "-c", PROGRAM, SITE, "1")
-    assert json.loads(done.stdout)["verdict"]["result"] == "lan"
+        assert measured(lab)["verdict"]["result"] == "lan"
+
+
+def test_a_vpn_that_is_down_is_at_fault() -> None:
+    """Its endpoint silent and nothing coming out of the tunnel, the gateway fine: the VPN, not the site."""
+    endpoint = "11.4.0.1"
+    silent = Site(route="all", icmp="dropped", tcp="dropped")
+    with Lab(World(sites={**FINE, endpoint: silent}, routes=ROUTES)) as lab:
+        # What is sent into this link is gone: so it is in a tunnel whose other end has died.
+        for words in (
+            "link add tun9 type veth peer name sink",
+            "link set sink up",
+            "link set tun9 arp off up",
+            f"route add {SITE} dev tun9",
+        ):
+            made = lab.run("ip", *words.split())
+            assert made.returncode == 0, made.stderr
+        found = measured(lab, endpoint)
+    assert found["verdict"]["result"] == "vpn", found["verdict"]
+    told = [(segment["name"], segment["state"]) for segment in found["segments"]]
+    assert told[1:3] == [("lan", "good"), ("vpn", "failed")]
 
 
 def test_a_device_whose_processors_are_all_busy_is_at_fault() -> None:

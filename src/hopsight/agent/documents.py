@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.profile import NetworkProfile, profile_document
 from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingResult
 from hopsight.agent.verdict_segments import ping_of
 from hopsight.model.ids import new_session_id, round_of
@@ -14,7 +15,6 @@ from hopsight.model.network_documents import (
     MAX_HOPS,
     MAX_LISTED,
     Connect,
-    NetworkProfileDocument,
     PathHop,
     Ping,
     Traceroute,
@@ -78,7 +78,7 @@ def session_records(
     aid: int,
     agent_id: str,
     rng: random.Random,
-    profile: NetworkProfileDocument | None,
+    profile: NetworkProfile | None,
 ) -> tuple[NetworkSessionRecord | None, UserSessionRecord | None]:
     """Both records of a measurement, with one ID; their context is the batch's first.
 
@@ -99,7 +99,7 @@ def session_records(
         document=user_session(measurement, session_id, agent_id),
         detail=session_detail(measurement, profile),
         context=0,
-        destination_ip=measurement.address,
+        destination_ip=None if measurement.proxied else measurement.address,
     )
     return network, user
 
@@ -119,10 +119,10 @@ def user_session(measurement: Measurement, session_id: str, agent_id: str) -> Us
     )
 
 
-def session_detail(measurement: Measurement, profile: NetworkProfileDocument | None) -> SessionDetail:
+def session_detail(measurement: Measurement, profile: NetworkProfile | None) -> SessionDetail:
     """All that is kept besides."""
     network = SessionNetwork(
-        network_profile=profile,
+        network_profile=profile_document(profile) if profile is not None else None,
         system_metrics=measurement.system_metrics,
         gateway_ping=ping_document(measurement.gateway_ping),
         ping=ping_document(measurement.ping),

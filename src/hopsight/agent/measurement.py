@@ -10,9 +10,11 @@ from msgspec import Struct, structs
 from hopsight.agent.network import Address, Family, Network, UnknownNameError
 from hopsight.agent.pacing import ClockReading, Spread
 from hopsight.agent.probes.path import PathTracer
+from hopsight.agent.probing import Site
 from hopsight.agent.profile import NetworkProfile
 from hopsight.agent.results import (
     CLOCK_STEPPED,
+    DEFAULT_TCP_PORT,
     ConnectResult,
     PathResult,
     PingResult,
@@ -24,7 +26,8 @@ from hopsight.agent.segments_window import device_of, service_of
 from hopsight.agent.system import SystemSampler
 from hopsight.agent.verdict import judge, slept
 from hopsight.agent.verdict_window import Window
-from hopsight.agent.way_probing import Probed, WayProber
+from hopsight.agent.way import proxy_to
+from hopsight.agent.way_probing import Goal, Probed, WayProber
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
 from hopsight.model.network_documents import Segment, Verdict
@@ -55,6 +58,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
         protocol: by which ``ping`` was measured.
         address: what was probed: what the host resolved to, or the proxy to it; None: neither is known.
         family: of that address: 4 or 6.
+        proxied: the address is that of the proxy to the target.
         ping: the series that counts; None when none could be started.
         icmp: the ICMP series, also when ``ping`` is TCP's.
         icmp_blocked: ICMP stayed silent, or was prohibited, while TCP was answered.
@@ -79,6 +83,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     protocol: Protocol = "icmp"
     address: str | None = None
     family: Family | None = None
+    proxied: bool = False
     ping: PingResult | None = None
     icmp: PingResult | None = None
     icmp_blocked: bool = False
@@ -168,33 +173,37 @@ class Measurer:
         await self._ways.aclose()
 
     async def _measure_families(self, target: Target, options: ProbeOptions) -> list[_Found]:
-        found = Measurement(
-            target=target, visited_site=target.host, started_at_s=self._clock.now(), ended_at_s=0.0
-        )
         profile = self._surroundings() if self._surroundings is not None else None
-        proxy = self._ways.proxy_to(target, profile)
+        proxy = proxy_to(target, profile)
+        found = Measurement(
+            target=target,
+            visited_site=target.host,
+            started_at_s=self._clock.now(),
+            ended_at_s=0.0,
+            proxied=proxy is not None,
+        )
+        host, port = proxy or (target.host, target.port)
+        started_s = self._clock.monotonic()
         try:
-            if proxy is not None:
-                addresses, took_ms = [proxy.address], None
-            else:
-                addresses, took_ms = await self._resolve(target, options.family)
+            addresses = self._chosen(await self._network.resolve(host, _RESOLVE_TIMEOUT_S), options.family)
         except OSError as error:
-            return [await self._unresolved(found, error, options, profile)]
-        found = structs.replace(found, resolve_ms=took_ms)
+            return [await self._unresolved(found, host, error, options, profile)]
+        if addresses[0].host != host:
+            found = structs.replace(found, resolve_ms=(self._clock.monotonic() - started_s) * 1000)
+        goals = [
+            Goal(
+                site=Site(address=address, port=port or DEFAULT_TCP_PORT, port_guessed=port is None),
+                protocol=options.protocol or target.protocol,
+                proxied=proxy is not None,
+            )
+            # A proxy has its own idea of what lies behind it: one way to it is enough.
+            for address in (addresses if proxy is None else addresses[:1])
+        ]
         async with asyncio.TaskGroup() as tasks:
-            probing = [
-                tasks.create_task(self._probe(found, address, options, profile)) for address in addresses
-            ]
+            probing = [tasks.create_task(self._probe(found, goal, options, profile)) for goal in goals]
         return [task.result() for task in probing]
 
-    async def _resolve(self, target: Target, wanted: Family | None) -> tuple[list[Address], float | None]:
-        started_s = self._clock.monotonic()
-        addresses = await self._network.resolve(target.host, _RESOLVE_TIMEOUT_S)
-        took_ms = (self._clock.monotonic() - started_s) * 1000
-        chosen = self._one_of_each_family(addresses, wanted)
-        return chosen, None if chosen[0].host == target.host else took_ms
-
-    def _one_of_each_family(self, addresses: Sequence[Address], wanted: Family | None) -> list[Address]:
+    def _chosen(self, addresses: Sequence[Address], wanted: Family | None) -> list[Address]:
         """The best address of each family; a family that this machine has no route for does not count.
 
         Raises:
@@ -214,18 +223,25 @@ class Measurer:
         return routed or [addresses[0]]
 
     async def _probe(
-        self, found: Measurement, address: Address, options: ProbeOptions, profile: NetworkProfile | None
+        self, found: Measurement, goal: Goal, options: ProbeOptions, profile: NetworkProfile | None
     ) -> _Found:
         with self._spread.place(options.interval_s) as phase_s:
-            probed = await self._ways.probe(found.target, address, options, profile, phase_s)
+            probed = await self._ways.probe(goal, options, profile, phase_s)
+        address = goal.site.address
         found = structs.replace(found, address=address.host, family=address.family)
         return _Found(measurement=_with_findings(found, probed), probed=probed)
 
     async def _unresolved(
-        self, found: Measurement, error: OSError, options: ProbeOptions, profile: NetworkProfile | None
+        self,
+        found: Measurement,
+        host: str,
+        error: OSError,
+        options: ProbeOptions,
+        profile: NetworkProfile | None,
     ) -> _Found:
         unknown_name = isinstance(error, UnknownNameError)
-        found = structs.replace(found, errors=(f"cannot resolve {found.target.host}: {error}",))
+        what = f"the proxy {host}" if found.proxied else host
+        found = structs.replace(found, errors=(f"cannot resolve {what}: {error}",))
         # Name servers that say no are reached; when they say nothing, the gateway may tell why.
         probed = None if unknown_name else await self._ways.ping_gateway(profile, options)
         if probed is not None and probed.way.gateway is not None:
@@ -243,7 +259,10 @@ class Measurer:
         if measurement.asleep:
             return structs.replace(measurement, verdict=slept())
         void = measurement.errors[0] if measurement.address is None else None
-        stretches = self._ways.stretches(found.probed, measurement.ping)
+        if found.probed is not None and measurement.address is not None:
+            stretches = self._ways.stretches(found.probed, measurement.ping)
+        else:
+            stretches = self._ways.stretches_to_nowhere(found.probed, proxied=measurement.proxied)
         judgement = judge(
             Window(
                 device=device_of(measurement.system_metrics),

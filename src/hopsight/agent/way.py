@@ -7,6 +7,7 @@ from msgspec import Struct
 from hopsight.agent.network import Address, Network
 from hopsight.agent.probing import Site
 from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.proxies import proxy_for
 from hopsight.model.agents import Target
 
 Ending = Literal["lan", "proxy", "destination"]
@@ -73,7 +74,7 @@ def _is_tunnelled(interface: str | None, endpoint: Address | None, profile: Netw
 
 
 def _vpn_endpoint(profile: NetworkProfile | None) -> Address | None:
-    vpn = getattr(profile, "vpn", None)
+    vpn = profile.vpn if profile is not None else None
     return _address(vpn.endpoint) if vpn is not None else None
 
 
@@ -81,9 +82,6 @@ def _address(host: str | None) -> Address | None:
     return Address(host) if host is not None else None
 
 
-def proxy_site(target: Target, profile: NetworkProfile) -> Site | None:
-    """The proxy that a session with a target goes to, and is measured to; None: none is in the way."""
-    proxy, port = getattr(profile, "proxy", None), getattr(profile, "proxy_port", None)
-    if proxy is None or port is None or not target.host:
-        return None
-    return Site(address=Address(proxy), port=port, port_guessed=False)
+def proxy_to(target: Target, profile: NetworkProfile | None) -> tuple[str, int] | None:
+    """Host and port of the proxy that a session with a target goes to; None: it goes to the target itself."""
+    return proxy_for(profile.proxies, target.host, target.port) if profile is not None else None

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct, structs
 
@@ -16,12 +16,24 @@ from hopsight.agent.segments_window import stretches_of
 from hopsight.agent.shared_pings import SharedPings
 from hopsight.agent.verdict import Judgement
 from hopsight.agent.verdict_window import MIN_PROBES, Stretch
-from hopsight.agent.way import Way, proxy_site, way_to
+from hopsight.agent.way import Way, way_to
 from hopsight.agent.waymarks import Waymarks
 from hopsight.clock import Clock
-from hopsight.model.agents import Target
 
 _NOT_RESOLVED: Final = "its address is not known"
+
+
+class Goal(Struct, frozen=True, kw_only=True):
+    """What is probed for a target, and how.
+
+    Args:
+        site: the target's address, or that of the proxy to it.
+        proxied: whether it is a proxy's.
+    """
+
+    site: Site
+    protocol: Literal["auto", "icmp", "tcp"]
+    proxied: bool = False
 
 
 class Probed(Struct, frozen=True, kw_only=True):
@@ -56,30 +68,19 @@ class WayProber:
         self._prober.close()
         self._tracer.close()
 
-    def proxy_to(self, target: Target, profile: NetworkProfile | None) -> Site | None:
-        """The proxy that a session with this target goes to; None: it goes to the target itself."""
-        return proxy_site(target, profile) if profile is not None else None
-
     async def probe(
-        self,
-        target: Target,
-        address: Address,
-        options: ProbeOptions,
-        profile: NetworkProfile | None,
-        phase_s: float,
+        self, goal: Goal, options: ProbeOptions, profile: NetworkProfile | None, phase_s: float
     ) -> Probed:
-        """Probe an address of a target, or the proxy to it, and survey the way there."""
-        proxy = self.proxy_to(target, profile)
-        port = target.port or DEFAULT_TCP_PORT
-        site = proxy or Site(address=address, port=port, port_guessed=target.port is None)
-        way = way_to(site, self._network, profile, proxied=proxy is not None)
-        protocol = options.protocol or target.protocol
+        """Probe a site, and survey the way there."""
+        site = goal.site
+        way = way_to(site, self._network, profile, proxied=goal.proxied)
         async with asyncio.TaskGroup() as tasks:
-            if proxy is not None:
+            if goal.proxied:
+                # Whoever goes through a proxy connects to it: a port that ignores pings is measured by TCP.
                 probing = tasks.create_task(self._pings.probe(site, options))
             else:
-                probing = tasks.create_task(self._prober.probe(site, protocol, options, phase_s))
-            surveying = tasks.create_task(self._surveyor.survey(way, options, protocol, phase_s))
+                probing = tasks.create_task(self._prober.probe(site, goal.protocol, options, phase_s))
+            surveying = tasks.create_task(self._surveyor.survey(way, options, goal.protocol, phase_s))
         return Probed(way=way, findings=probing.result(), survey=surveying.result())
 
     async def ping_gateway(self, profile: NetworkProfile | None, options: ProbeOptions) -> Probed | None:
@@ -93,13 +94,14 @@ class WayProber:
         survey = Survey(gateway=await self._surveyor.ping_gateway(gateway, few))
         return Probed(way=way, survey=survey)
 
-    def stretches(self, probed: Probed | None, ping: PingResult | None) -> tuple[Stretch, ...]:
-        """The chain that the rules judge; without an address its end is unknown."""
-        nowhere = Stretch(name="destination", note=_NOT_RESOLVED)
-        if probed is None:
-            return (nowhere,)
-        chain = stretches_of(probed.way, probed.survey, ping, self._marks.is_unreliable)
-        return chain if ping is not None or probed.findings.icmp_unavailable else (*chain[:-1], nowhere)
+    def stretches(self, probed: Probed, ping: PingResult | None) -> tuple[Stretch, ...]:
+        """The chain that the rules judge."""
+        return stretches_of(probed.way, probed.survey, ping, self._marks.is_unreliable)
+
+    def stretches_to_nowhere(self, probed: Probed | None, *, proxied: bool) -> tuple[Stretch, ...]:
+        """The same without an address to go to: at most the gateway was looked at."""
+        chain = self.stretches(probed, None)[:-1] if probed is not None else ()
+        return (*chain, Stretch(name="proxy" if proxied else "destination", note=_NOT_RESOLVED))
 
     def learn(self, stretches: tuple[Stretch, ...], judgement: Judgement) -> None:
         """Remember which routers answer worse than what lies behind them."""

@@ -130,6 +130,7 @@ async def _measure_all(
         In the order asked for.
     """
     import asyncio
+    import os
     import random
 
     from hopsight.agent.measurement import Measurer
@@ -140,7 +141,7 @@ async def _measure_all(
 
     clock = SystemClock()
     network = SystemNetwork(clock)
-    profile = await asyncio.to_thread(read_network_profile, network)
+    profile = await asyncio.to_thread(read_network_profile, network, variables=os.environ)
     notes = PathNames(network, clock, asn, resolve=names)
     rng = random.Random()  # noqa: S311 - tokens against mistakes, not foes
     measurer = Measurer(network, clock, rng, surroundings=lambda: profile, path_notes=notes.annotate)

@@ -69,6 +69,7 @@ class MeasurementLine(Struct, rename="camel", kw_only=True):
     target: str
     visited_site: str
     family: int | None
+    proxied: bool
     protocol: str
     icmp_blocked: bool
     destination: Destination | None
@@ -100,6 +101,7 @@ def json_line(target: str, measurement: Measurement) -> str:
         target=target,
         visited_site=measurement.visited_site,
         family=measurement.family,
+        proxied=measurement.proxied,
         protocol=measurement.protocol,
         icmp_blocked=measurement.icmp_blocked,
         destination=destination(measurement) if counted else None,
@@ -212,7 +214,8 @@ def _connect_cell(connect: ConnectResult | None) -> str:
 
 
 def _note(measurement: Measurement) -> str:
-    notes = ["ICMP blocked"] if measurement.icmp_blocked else []
+    notes = ["to the proxy"] if measurement.proxied else []
+    notes += ["ICMP blocked"] if measurement.icmp_blocked else []
     # How to get ICMP is said once, on stderr, and not in every row.
     notes += [error for error in measurement.errors if error != measurement.icmp_unavailable]
     return "; ".join([*notes, *measurement.flags])
