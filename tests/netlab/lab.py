@@ -46,15 +46,13 @@ class Lab:
 
     Args:
         world: what is emulated.
-        spin: have the emulator never sleep: better times, for a whole core.
         name_server: written to the near namespace's ``resolv.conf``.
     """
 
-    def __init__(self, world: World, *, spin: bool = False, name_server: str = GATEWAY) -> None:
+    def __init__(self, world: World, *, name_server: str = GATEWAY) -> None:
         self.world = world
         self.near = f"lab{os.getpid()}n{next(_numbers)}"
         self.peer = f"{self.near}p"
-        self._spin = spin
         self._name_server = name_server
         self._folder = Path(tempfile.mkdtemp(prefix="netlab"))
         self._emulator: subprocess.Popen[str] | None = None
@@ -136,7 +134,7 @@ class Lab:
         world.write_bytes(msgspec.json.encode(self.world))
         words = [sys.executable, "-m", "tests.netlab.emulator", str(world), str(self._folder / "log.json")]
         self._emulator = subprocess.Popen(
-            self.command(*words, *(["--spin"] if self._spin else [])),
+            self.command(*words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -12,8 +12,11 @@ _NS_PER_MS: Final = 1_000_000
 PING_TTL: Final = 64
 """What the kernel gives a ping; any other is a trace's."""
 _EXPIRED: Final = {4: 11, 6: 3}
-_PROHIBITED: Final = {4: (3, 13), 6: (1, 1)}
-_UNREACHABLE: Final = {4: (3, 1), 6: (1, 3)}
+_REFUSALS: Final = {
+    "prohibited": {4: (3, 13), 6: (1, 1)},
+    "unreachable": {4: (3, 1), 6: (1, 3)},
+    "port unreachable": {4: (3, 3), 6: (1, 4)},
+}
 
 
 class Sending(NamedTuple):
@@ -142,6 +145,8 @@ class Network:
             return Verdict("syn", place.address, key, "dropped")
         if place.connections.lost():
             return Verdict("syn", place.address, key, "lost")
+        if site.tcp in _REFUSALS:
+            return _refused("syn", key, site.tcp, packet, place, site)
         delay_ms = site.delay_ms + place.connections.jitter_ms()
         flags = SYN | ACK if site.tcp == "open" else RST | ACK
         sequence = self._sequence.getrandbits(32) if site.tcp == "open" else 0
@@ -164,11 +169,8 @@ def _pinged(packet: Packet, place: _Place, site: Site) -> Verdict:
     fates = place.pings if packet.ttl == PING_TTL else place.traces
     if fates.lost():
         return Verdict("echo", address, key, "lost")
-    if site.icmp in {"prohibited", "unreachable"}:
-        kind, code = (_PROHIBITED if site.icmp == "prohibited" else _UNREACHABLE)[packet.version]
-        refuser = site.refuser or (place.routers[-1].addresses[0] if place.routers else address)
-        error = packets.icmp_error(packet, packets.packed(refuser), kind, code)
-        return Verdict("echo", address, key, site.icmp, (Sending(_ns(site.delay_ms), error),), by=refuser)
+    if site.icmp in _REFUSALS:
+        return _refused("echo", key, site.icmp, packet, place, site)
     if site.icmp == "dropped":
         return Verdict("echo", address, key, "dropped")
     delay_ms = site.delay_ms + fates.jitter_ms()
@@ -179,6 +181,13 @@ def _pinged(packet: Packet, place: _Place, site: Site) -> Verdict:
         again = Sending(reply.delay_ns + _NS_PER_MS, reply.content)
         return Verdict("echo", address, key, "duplicated", (reply, again))
     return Verdict("echo", address, key, "answered", (reply,))
+
+
+def _refused(kind: str, key: int, fate: str, packet: Packet, place: _Place, site: Site) -> Verdict:
+    """An ICMP error instead of an answer."""
+    refuser = site.refuser or (place.routers[-1].addresses[0] if place.routers else place.address)
+    error = packets.icmp_error(packet, packets.packed(refuser), *_REFUSALS[fate][packet.version])
+    return Verdict(kind, place.address, key, fate, (Sending(_ns(site.delay_ms), error),), by=refuser)
 
 
 def _forwarded(packet: Packet, place: _Place, link: Link) -> Verdict:

@@ -75,7 +75,9 @@ def test_duplicates_and_late_replies_enter_nothing(open_lab: OpenLab, measure: M
     truths = {address: lab.truth(address, timeout_s=0.2) for address in sites}
     for address, truth in truths.items():
         line = found[address]
-        assert (line["pktsReceived"], line["duplicates"]) == (truth.received, truth.duplicates)
+        assert line["pktsReceived"] == truth.received
+        # That of the last probe may come when the measurement is over.
+        assert truth.duplicates - 1 <= line["duplicates"] <= truth.duplicates
     assert truths["10.1.0.1"].duplicates > 0
     assert 0 < truths["10.1.0.2"].received < 8
     assert found["10.1.0.3"]["destination"]["loss"] == 100

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 IcmpFate = Literal["answered", "dropped", "prohibited", "unreachable"]
-TcpFate = Literal["open", "reset", "dropped"]
+TcpFate = Literal["open", "reset", "dropped", "prohibited", "unreachable", "port unreachable"]
 
 
 class Jitter(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class Site(Struct, frozen=True, kw_only=True):
         icmp: what becomes of pings.
         tcp: what becomes of connections.
         route: name of the routers before it.
-        refuser: who sends ``prohibited`` and ``unreachable``; None: the last router, else itself.
+        refuser: who sends ICMP errors instead of an answer; None: the last router, else itself.
     """
 
     delay_ms: float = 10.0
