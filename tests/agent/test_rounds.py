@@ -95,6 +95,27 @@ async def test_a_machine_that_slept_does_not_catch_up() -> None:
     assert [start - MINUTE_S for start in starts_s] == [0, 60, 3_720, 3_780]
 
 
+async def test_a_machine_that_wakes_just_before_a_minute_measures_in_it() -> None:
+    """However its last wait before the sleep lay."""
+    for slept_s in range(3_600, 3_660):
+        clock = FakeClock(MINUTE_S)
+        work = Work(clock)
+
+        class Sleepy(FakeClock):
+            slept = False
+
+            async def sleep(self, duration_s: float, slept_s: int = slept_s) -> None:
+                if self.now() - MINUTE_S > 30 and not self.slept:
+                    self.slept = True
+                    self.suspend(slept_s)
+                await super().sleep(duration_s)
+
+        work.clock = clock = Sleepy(MINUTE_S)
+        starts_s = await work.run(2)
+        awake_s = 31 + slept_s
+        assert 0 < starts_s[1] - MINUTE_S - awake_s < 70
+
+
 async def test_a_clock_set_back_does_not_stop_measuring() -> None:
     """An hour back is not an hour of waiting."""
     clock = FakeClock(MINUTE_S)
@@ -114,14 +135,14 @@ async def test_a_clock_set_while_waiting_is_noticed() -> None:
         async def sleep(self, duration_s: float) -> None:
             nonlocal stepped
             await super().sleep(duration_s)
-            if not stepped and duration_s == 15:
+            if not stepped and duration_s == 5:
                 stepped = True
                 self.step(1_000)
 
     clock = Stepping(MINUTE_S)
     starts_s = await Work(clock).run(3)
     assert all((start - MINUTE_S) % 60 == 0 for start in starts_s)
-    assert starts_s[1] - starts_s[0] == 1_080
+    assert starts_s[1] - starts_s[0] == 1_020
 
 
 async def test_a_clock_that_was_never_set_dates_nothing() -> None:

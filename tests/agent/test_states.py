@@ -63,14 +63,14 @@ def test_a_machine_that_is_awake_has_no_states() -> None:
 
 
 def test_sleep_is_told_when_it_is_over() -> None:
-    """From the last look on, as long as the clocks went apart."""
+    """As long as the clocks went apart, up to the look that finds it."""
     watched = Watched()
     watched.live(60)
     watched.clock.advance(3)
     watched.clock.suspend(3_600)
     watched.clock.advance(2)
     watched.look()
-    assert watched.told() == [("asleep", 60, 3_600)]
+    assert watched.told() == [("asleep", 65, 3_600)]
 
 
 def test_sleep_over_a_midnight_is_cut_there() -> None:
@@ -109,7 +109,7 @@ def test_sleep_within_a_condition_takes_its_place() -> None:
     watched.live(100)
     watched.condition = None
     watched.look()
-    assert watched.told() == [("offline", 0, 100), ("asleep", 100, 500), ("offline", 600, 100)]
+    assert watched.told() == [("offline", 0, 105), ("asleep", 105, 500), ("offline", 605, 95)]
 
 
 def test_a_process_that_was_held_up_did_not_run() -> None:
@@ -144,7 +144,7 @@ def test_a_clock_that_is_set_in_its_sleep_makes_it_no_longer(step_s: float) -> N
     watched.clock.step(step_s)
     watched.clock.advance(5)
     watched.look()
-    assert watched.told() == [("asleep", 0, 600)]
+    assert watched.told() == [("asleep", 5, 600)]
 
 
 def test_a_server_that_takes_nothing_is_a_state_from_its_first_silence_on() -> None:
@@ -188,9 +188,9 @@ def test_an_absent_server_is_told_of_time_in_which_the_agent_measured() -> None:
     watched.condition = None
     watched.look()
     assert watched.told() == [
-        ("server-unreachable", 0, 300),
-        ("asleep", 300, 1_000),
-        ("server-unreachable", 1_300, 20),
+        ("server-unreachable", 0, 305),
+        ("asleep", 305, 1_000),
+        ("server-unreachable", 1_305, 15),
         ("offline", 1_320, 200),
     ]
 

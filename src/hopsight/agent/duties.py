@@ -155,6 +155,8 @@ class Duties:
 
     async def _keep(self, found: Sequence[Measurement]) -> None:
         await self._recorder.measurements(found)
+        if self._all_day:
+            await self._keeper.look(after_round=True)
 
     def _made_uploader(self) -> Uploader:
         def reached(_: UploadAnswer) -> None:

@@ -17,7 +17,8 @@ GROUP_S: Final = 0.25
 """Measurements that end within this of each other are spooled together, for one sync."""
 LATE_S: Final = 5.0
 """Woken later than this after a round was due, the machine slept or its clock was set."""
-CHECK_S: Final = 15.0
+CHECK_S: Final = LATE_S
+"""No longer: who wakes just before a minute must see it in time to start with it."""
 EARLIEST_S: Final = 1_577_836_800
 """2020-01-01. A clock before that has not been set: what cannot be dated is not recorded."""
 

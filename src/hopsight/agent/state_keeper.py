@@ -21,14 +21,14 @@ from hopsight.agent.states import (
 )
 from hopsight.clock import Clock
 from hopsight.errors import HopsightError
-from hopsight.model.ids import round_of
 from hopsight.model.states import AgentState, StateName
 
 FILE_NAME: Final = "states.json"
 LOOK_S: Final = 5.0
 """How late a state is noticed at most."""
-_HEARTBEAT_AT_S: Final = 20
-"""Second of the minute of the sign of life: this minute's sessions are on disk by then."""
+HEARTBEAT_S: Final = 60.0
+_AFTER_A_ROUND_S: Final = 20.0
+"""A sign of life right behind a round's sessions is worth most: it may come early to be there."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 _log = structlog.get_logger()
@@ -67,7 +67,7 @@ class StateKeeper:
         self._boot = read_boot_id() if boot is None else boot
         self._states: States | None = None
         self._over: list[Span] = []
-        self._beaten = 0
+        self._beaten_s = float("-inf")
         self._looking = asyncio.Lock()
 
     @property
@@ -81,8 +81,12 @@ class StateKeeper:
             await self.look()
             await self._clock.sleep(LOOK_S)
 
-    async def look(self) -> None:
-        """Look now: what is over by now is on disk on return."""
+    async def look(self, *, after_round: bool = False) -> None:
+        """Look now: what is over by now is on disk on return.
+
+        Args:
+            after_round: a round's sessions are on disk.
+        """
         async with self._looking:
             now = read_clocks(self._clock)
             if self._states is None:
@@ -92,9 +96,9 @@ class StateKeeper:
                 self._over += self._before(now)
             self._over += self._states.look(now, self._ask())
             await self._spool()
-            beat = round_of(now.wall_s - _HEARTBEAT_AT_S)
-            if beat != self._beaten:
-                self._beaten = beat
+            since_s = now.boottime_s - self._beaten_s
+            if since_s >= (_AFTER_A_ROUND_S if after_round else HEARTBEAT_S + LOOK_S):
+                self._beaten_s = now.boottime_s
                 await asyncio.to_thread(self._write, goodbye=False)
 
     def failed(self, reason: str, *, delivery: bool) -> None:

@@ -158,15 +158,15 @@ class States:
         held_s = awake_s if awake_s > HELD_S else 0.0
         if not slept_s and not held_s:
             return []
-        woke_s = last.wall_s + slept_s
-        spans = [
-            *self._cut(last.wall_s, woke_s + held_s),
-            Span("asleep", last.wall_s, woke_s),
-            Span("stopped", woke_s, woke_s + held_s, HELD_UP),
-        ]
-        self._last = ClockReading(
-            woke_s + held_s, last.monotonic_s + held_s, last.boottime_s + slept_s + held_s
-        )
+        # It slept at some time since the last look. Told as late as can be: sessions are from before it, as
+        # those after it begin with a look.
+        asleep_s = last.wall_s + awake_s
+        self._last = ClockReading(asleep_s + slept_s, now.monotonic_s, now.boottime_s)
+        spans = self._cut(last.wall_s if held_s else asleep_s, asleep_s + slept_s)
+        if held_s:
+            spans.append(Span("stopped", last.wall_s, asleep_s, HELD_UP))
+        if slept_s:
+            spans.append(Span("asleep", asleep_s, asleep_s + slept_s))
         return spans
 
     def _clock_set(self, now: ClockReading) -> list[Span]:
