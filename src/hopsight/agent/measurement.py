@@ -23,6 +23,7 @@ from hopsight.agent.results import (
 )
 from hopsight.agent.segments import Tracer
 from hopsight.agent.segments_window import device_of, service_of
+from hopsight.agent.shared_pings import SharedPings
 from hopsight.agent.system import SystemSampler
 from hopsight.agent.verdict import judge, slept
 from hopsight.agent.verdict_window import Window
@@ -167,6 +168,11 @@ class Measurer:
             sampling.cancel()
         after = ClockReading.of(self._clock)
         return tuple(self._judged(_by_the_clocks(one, before, after)) for one in found)
+
+    @property
+    def pings(self) -> SharedPings:
+        """Series that others may join, over the same sockets."""
+        return self._ways.pings
 
     async def aclose(self) -> None:
         """Close the sockets; measurements under way must be over."""

@@ -1,5 +1,6 @@
 """What a round needs to know of its surroundings: what to measure now, and in which context."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -76,6 +77,12 @@ class Surroundings:
                 self._public = (None, None)
             self._profile = self._with_public(found)
             return self._profile
+
+    async def look_around(self) -> NetworkProfile:
+        """Read the network profile now, without blocking, and where its proxies are."""
+        await asyncio.to_thread(self.look)
+        await self.find_proxies()
+        return self._profile
 
     def profile(self) -> NetworkProfile:
         """The network at the last look."""

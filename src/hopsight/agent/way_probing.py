@@ -62,6 +62,11 @@ class WayProber:
         self._tracer = tracer
         self._surveyor = Surveyor(self._pings, self._marks, tracer, annotate, clock)
 
+    @property
+    def pings(self) -> SharedPings:
+        """Series that others may join."""
+        return self._pings
+
     async def aclose(self) -> None:
         """Close the sockets; whatever uses them must be over."""
         await self._pings.aclose()
