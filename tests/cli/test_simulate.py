@@ -56,10 +56,34 @@ def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
     assert _agent_names(served) == [f"SIMULATED-{index:05d}" for index in range(12)]
 
 
-def _agent_names(served: Any) -> list[str]:
+def test_what_was_simulated_is_served_whole(served: Any, hopsight: Run) -> None:
+    """By a real server from its file: verdicts, details, probes and states; counts agree with lists."""
+    summary = json.loads(_simulated(served, hopsight, "--hours", "24").stdout)
+    window = "window=30h"
+    counts = _get(served, f"/hopsight/v1/verdicts?{window}")
+    assert counts["sessions"] == summary["userSessions"]
+    assert sum(item["sessions"] for item in counts["verdicts"]) == counts["sessions"]
+    first = _get(served, f"/hopsight/v1/user-sessions?{window}&expand=detail")["userSessions"]
+    assert len(first) == 100
+    for session in (first[0], first[-1]):
+        assert session == _get(served, f"/hopsight/v1/user-sessions/{session['userSessionId']}")
+        assert (session["probe"], session["sourceAddr"]) == ("simulated", "127.0.0.1")
+    lists = {"network-probes": "networkProbes", "agent-states": "agentStates"}
+    for path, key in lists.items():
+        page = _get(served, f"/hopsight/v1/{path}?{window}")
+        assert len(page[key]) == min(1_000, summary[key])
+
+
+def _get(served: Any, path: str) -> Any:
     bootstrap = json.loads((served.data / "bootstrap.json").read_text())
-    answer = httpx.get(f"{served.url}/v6/endpoint-agents.json", auth=(bootstrap["email"], bootstrap["token"]))
-    return sorted(agent["agentName"] for agent in answer.json()["endpointAgents"])
+    answer = httpx.get(f"{served.url}{path}", auth=(bootstrap["email"], bootstrap["token"]))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _agent_names(served: Any) -> list[str]:
+    listed = _get(served, "/v6/endpoint-agents.json")["endpointAgents"]
+    return sorted(agent["agentName"] for agent in listed)
 
 
 def test_refused_records_fail_it_with_the_reason(served: Any, hopsight: Run) -> None:

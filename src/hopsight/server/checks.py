@@ -77,9 +77,14 @@ def fault_of(id_name: str, record_id: str, document: Document, sender: Sender) -
         return fault
     prefix = id_prefix(sender.aid, document.round_id)
     suffix = record_id[len(prefix) :]
-    if not record_id.startswith(prefix) or len(suffix) != _SUFFIX_CHARS or not _is_base62(suffix):
-        return f"{id_name}: not {prefix} (account group and roundId) and {_SUFFIX_CHARS} base-62 characters"
-    return None
+    if (
+        record_id.startswith(prefix)
+        and len(suffix) == _SUFFIX_CHARS
+        and suffix.isascii()
+        and suffix.isalnum()
+    ):
+        return None
+    return f"{id_name}: not {prefix} (account group and roundId) and {_SUFFIX_CHARS} base-62 characters"
 
 
 def fault_of_origin(document: Document, sender: Sender, oldest_round: int) -> str | None:
@@ -97,10 +102,6 @@ def fault_of_origin(document: Document, sender: Sender, oldest_round: int) -> st
 def id_prefix(aid: int, round_id: int) -> str:
     """What the IDs of an account group's sessions in one round begin with."""
     return f"{aid:05d}:{round_id}:"
-
-
-def _is_base62(text: str) -> bool:
-    return text.isascii() and text.isalnum()
 
 
 @lru_cache(maxsize=_CACHED)

@@ -28,31 +28,31 @@ class KindCheck(Struct, frozen=True, kw_only=True):
     check: Callable[[Any, Sender, "BatchDimensions"], Record | str]
 
 
-class BatchDimensions:
-    """The dimensions of a batch's records, worked out once for each combination.
+SiteKey = tuple[int, str | None, str | None, str, str | None]
+"""Context, site as it was sent, address, trigger, verdict."""
+
+
+class BatchDimensions(dict[SiteKey, Dimensions | str]):
+    """The dimensions of a batch's records about sites, worked out when they are first asked for.
+
+    A text stands for dimensions that there are none of, and says why. A dictionary, because asking it costs
+    least, and it is asked for every record.
 
     Args:
         shared: what the records of each context have in common; a text: what is wrong with that context.
     """
 
     def __init__(self, shared: Sequence[Dimensions | str]) -> None:
+        super().__init__()
         self._shared = shared
-        self._known: dict[tuple[Any, ...], Dimensions] = {}
 
-    def of_site(
-        self, context: int, site: str | None, address: str | None, trigger: str, verdict: str | None = None
-    ) -> Dimensions | str:
-        """Those of a record about a site; a text: why there are none."""
-        key = (context, site, address, trigger, verdict)
-        found = self._known.get(key)
-        if found is not None:
-            return found
+    def __missing__(self, key: SiteKey) -> Dimensions | str:
+        context, site, address, trigger, verdict = key
         common = self.of_context(context)
         if isinstance(common, str):
             return common
         made = full_dimensions(common, site, address, trigger, verdict)
-        if not isinstance(made, str):
-            self._known[key] = made
+        self[key] = made
         return made
 
     def of_context(self, context: int) -> Dimensions | str:

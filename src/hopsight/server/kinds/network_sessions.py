@@ -25,7 +25,7 @@ def check_network_session(
     address = canonical_address(destination.target)
     if address is None:
         return "destination.target: not an IP address"
-    known = dimensions.of_site(given.context, given.visited_site, address, given.trigger)
+    known = dimensions[given.context, given.visited_site, address, given.trigger, None]
     if isinstance(known, str):
         return known
     return Record(

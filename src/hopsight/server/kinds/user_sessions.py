@@ -27,7 +27,7 @@ def check_user_session(given: UserSessionRecord, sender: Sender, dimensions: Bat
     if isinstance(numbers, str):
         return numbers
     verdict = given.detail.verdict.result if given.detail.verdict else None
-    known = dimensions.of_site(given.context, session.visited_site, address, given.trigger, verdict)
+    known = dimensions[given.context, session.visited_site, address, given.trigger, verdict]
     if isinstance(known, str):
         return known
     try:
