@@ -1,6 +1,7 @@
 """``hopsight agent`` as people run it."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -49,6 +50,21 @@ def test_once_without_a_server_fails(hopsight: Run, tmp_path: Path) -> None:
     assert "127.0.0.1:9" in done.stderr
     assert NOBODY not in done.stderr
     assert "k" * 32 not in done.stderr
+
+
+def test_the_process_that_stays_is_the_agent_alone(hopsight: Run, tmp_path: Path) -> None:
+    """Half of an endpoint's memory would go to the command line library: it is gone before the agent runs."""
+    os.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+    try:
+        done = hopsight("agent", "--data", str(tmp_path / "a"), "--connection-string", NOBODY, "--once")
+    finally:
+        del os.environ["PYTHONPROFILEIMPORTTIME"]
+    programs = done.stderr.split("import time: self [us] | cumulative | imported package")[1:]
+    loaded = [{line.rpartition("|")[2].strip() for line in said.splitlines()} for said in programs]
+    assert len(loaded) == 2
+    assert "typer" in loaded[0]
+    assert {"structlog", "aiohttp", "hopsight.agent.main"} <= loaded[1]
+    assert not loaded[1] & {"typer", "pydantic_core", "rich.console", "pygments", "litestar", "sqlalchemy"}
 
 
 def _started(start: Start, data: Path, *more: str) -> "subprocess.Popen[str]":

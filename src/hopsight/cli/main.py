@@ -4,19 +4,16 @@ Exit status: 0 done; 1 it failed (one line on stderr says why); 2 wrong usage or
 130 interrupted.
 """
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, cast
 
 import typer
 
 from hopsight import __version__
 from hopsight.cli import admin, agent, measure, server, sessions, simulate, up
+from hopsight.cli.ending import end_with
 from hopsight.cli.settings import Command, default_map
-from hopsight.errors import HopsightError, InvalidValueError
-
-FAILED = 1
-WRONG_VALUE = 2
+from hopsight.errors import HopsightError
 
 app = typer.Typer(
     name="hopsight",
@@ -65,12 +62,5 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         app(prog_name="hopsight")
-    except InvalidValueError as error:
-        _fail(error, WRONG_VALUE)
     except HopsightError as error:
-        _fail(error, FAILED)
-
-
-def _fail(error: HopsightError, status: int) -> NoReturn:
-    typer.echo(f"hopsight: {error}", err=True)
-    sys.exit(status)
+        end_with(error)
