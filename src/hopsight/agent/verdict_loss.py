@@ -35,9 +35,9 @@ def limits_its_answers(stretches: Sequence[Stretch], index: int) -> bool:
     but did answer the path trace (or let it pass), or when either was so before.
     """
     stretch, series = stretches[index], stretches[index].series
-    if series is None or series.sent == 0 or index == len(stretches) - 1:
+    if series is None or index == len(stretches) - 1 or series.count[0] == 0:
         return False
-    if stretch.unreliable and series.count[0] > 0:
+    if stretch.unreliable:
         return True
     if not series.rtts_ms and stretch.answers:
         return True
