@@ -24,6 +24,7 @@ _DEFAULT_PORT: Final = 1080
 _MAX_BYPASS: Final = 256
 _MAX_TEXT_CHARS: Final = 2_048
 _MAX_HOST_CHARS: Final = 253
+_MAX_SCHEME_CHARS: Final = 16
 _MAX_PORT: Final = 65_535
 _OCTETS: Final = 4
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f\ud800-\udfff\ufffe\uffff]")
@@ -104,16 +105,16 @@ def proxy_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def parse_proxy(text: str) -> ProxyServer | None:
     """Read ``[SCHEME://][USER:PASSWORD@]HOST[:PORT]``; None: it is no proxy."""
     text = text.strip()
-    if not text:
-        return None
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if not host or len(host) > _MAX_HOST_CHARS or _UNPRINTABLE.search(host) or port == 0:
-        return None
     scheme = parts.scheme or "http"
+    if not host or port == 0 or len(host) > _MAX_HOST_CHARS or len(scheme) > _MAX_SCHEME_CHARS:
+        return None
+    if _UNPRINTABLE.search(host):
+        return None
     return ProxyServer(scheme, host, port or _DEFAULT_PORTS.get(scheme, _DEFAULT_PORT))
 
 
