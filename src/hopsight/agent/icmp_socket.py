@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from hopsight.agent.network import IPV4, Address, EchoReply, Family, IcmpEvent, Refusal, SendStamp
+from hopsight.agent.refusals import refusal_reason
 from hopsight.errors import ProbeUnavailableError
 
 _SO_TIMESTAMPING_NEW: Final = 65
@@ -37,24 +38,6 @@ _MAX_ANCILLARY: Final = 256
 _RECEIVE_BUFFER: Final = 1 << 20
 _IPV4_MIN_HEADER: Final = 20
 _IPV6_SOURCE: Final = 4
-
-# RFC 792, RFC 1812 5.2.7.1; RFC 4443 3.1: the codes by which somebody says that he does not want us.
-_PROHIBITED: Final = {(4, 3, 9), (4, 3, 10), (4, 3, 13), (6, 1, 1), (6, 1, 5), (6, 1, 6)}
-_REASONS: Final = {
-    (4, 3, 0): "network unreachable",
-    (4, 3, 1): "host unreachable",
-    (4, 3, 2): "protocol unreachable",
-    (4, 3, 3): "port unreachable",
-    (4, 3, 4): "packet too big",
-    (4, 11, 0): "time to live exceeded",
-    (6, 1, 0): "no route to destination",
-    (6, 1, 3): "address unreachable",
-    (6, 1, 4): "port unreachable",
-    (6, 2, 0): "packet too big",
-    (6, 3, 0): "hop limit exceeded",
-}
-# Redirects and the like say nothing about whether the probe arrived.
-_FATAL_TYPES: Final = {4: {3, 11, 12}, 6: {1, 2, 3, 4}}
 
 _HOW_TO_GET_IT: Final = (
     "ICMP is not allowed here. Allow unprivileged ICMP sockets: "
@@ -214,20 +197,17 @@ class SystemIcmpSocket:
         _, origin, kind, code, _, key = error
         if origin == _ORIGIN_TIMESTAMPING:
             return None if stamp is None else SendStamp(self._generation << 32 | key, stamp)
-        if origin not in {_ORIGIN_ICMP, _ORIGIN_ICMP6} or kind not in _FATAL_TYPES[self._family]:
+        refused = refusal_reason(self._family, kind, code)
+        if origin not in {_ORIGIN_ICMP, _ORIGIN_ICMP6} or refused is None:
             return None
-        return self._refusal(data, (self._family, kind, code), source)
+        return self._refusal(data, source, *refused)
 
-    def _refusal(self, data: bytes, code: tuple[int, int, int], source: Any) -> Refusal | None:
+    def _refusal(self, data: bytes, source: Any, reason: str, prohibited: bool) -> Refusal | None:
         if len(data) < _HEADER.size or not source:
             return None
         kind, _, _, identifier, sequence = _HEADER.unpack_from(data)
         if kind != _REQUEST[self._family] or (self._own_identifier and identifier != self._identifier):
             return None
-        prohibited = code in _PROHIBITED
-        reason = _REASONS.get(code, f"ICMP error, type {code[1]} code {code[2]}")
-        if prohibited:
-            reason = "administratively prohibited"
         return Refusal(_address(source), sequence, data[_HEADER.size :], reason, prohibited)
 
 

@@ -195,6 +195,7 @@ class TcpOutcome(Struct, frozen=True, kw_only=True):
         elapsed_s: user-space time from call to answer.
         retransmits: SYNs sent again.
         error: why there is no connection.
+        prohibited: an ICMP error said that it is not wanted.
     """
 
     sent: bool
@@ -204,6 +205,7 @@ class TcpOutcome(Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
     retransmits: int = 0
     error: str | None = None
+    prohibited: bool = False
 
 
 class Route(Struct, frozen=True, kw_only=True):

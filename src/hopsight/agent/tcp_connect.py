@@ -1,4 +1,8 @@
-"""One TCP connection, timed by the kernel (``TCP_INFO``, ``linux/tcp.h``)."""
+"""One TCP connection, timed by the kernel (``TCP_INFO``, ``linux/tcp.h``).
+
+Error numbers blur who refused: an ICMP error comes as "connection refused" or "no route to host". The
+socket's error queue has the ICMP type and code (``IP_RECVERR``, ``linux/errqueue.h``).
+"""
 
 import asyncio
 import errno
@@ -8,13 +12,20 @@ import struct
 import sys
 from typing import Final
 
-from hopsight.agent.network import IPV4, Address, TcpOutcome
+from hopsight.agent.network import IPV4, Address, Family, TcpOutcome
 from hopsight.agent.own_sockets import OwnSockets
+from hopsight.agent.refusals import refusal_reason
 from hopsight.clock import Clock
 
 _INFO_BYTES: Final = 104
 _RTT: Final = struct.Struct("=68xI28xI")
 """tcpi_rtt (µs) and tcpi_total_retrans."""
+_RECVERR: Final = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
+_MSG_ERRQUEUE: Final = getattr(socket, "MSG_ERRQUEUE", 0)
+_EXTENDED_ERROR: Final = struct.Struct("=4xBBB")
+"""ee_origin, ee_type and ee_code."""
+_ORIGINS_ICMP: Final = {2, 3}
+_MAX_PACKET, _MAX_ANCILLARY = 256, 256
 
 
 async def connect_tcp(
@@ -29,6 +40,8 @@ async def connect_tcp(
     with opened:
         own.note(opened)
         opened.setblocking(False)
+        if sys.platform == "linux":
+            opened.setsockopt(*_RECVERR[address.family], 1)
         started_s = clock.monotonic()
         code = opened.connect_ex(
             (address.host, port) if address.family == IPV4 else (address.host, port, 0, address.scope_id)
@@ -37,7 +50,7 @@ async def connect_tcp(
             return TcpOutcome(sent=False, error=_text(code))
         if code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
             code = await _finished(opened, timeout_s)
-        return _outcome(opened, code, clock.monotonic() - started_s)
+        return _outcome(opened, address.family, code, clock.monotonic() - started_s)
 
 
 async def _finished(opened: socket.socket, timeout_s: float) -> int:
@@ -49,18 +62,32 @@ async def _finished(opened: socket.socket, timeout_s: float) -> int:
         async with asyncio.timeout(timeout_s):
             await ready.wait()
     except TimeoutError:
-        return errno.ETIMEDOUT
+        # It may have been answered in time while this program was held up: the kernel knows.
+        return opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _unanswered(opened)
     finally:
         loop.remove_writer(opened.fileno())
     return opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
-def _outcome(opened: socket.socket, code: int, elapsed_s: float) -> TcpOutcome:
+def _unanswered(opened: socket.socket) -> int:
+    try:
+        opened.getpeername()
+    except OSError:
+        return errno.ETIMEDOUT
+    return 0
+
+
+def _outcome(opened: socket.socket, family: Family, code: int, elapsed_s: float) -> TcpOutcome:
     rtt_us, retransmits = _kernel_info(opened)
     if code:
-        reset = code == errno.ECONNREFUSED
+        reason, prohibited = _icmp_error(opened, family) or (None, False)
         return TcpOutcome(
-            sent=True, reset=reset, elapsed_s=elapsed_s, retransmits=retransmits, error=_text(code)
+            sent=True,
+            reset=code == errno.ECONNREFUSED and reason is None,
+            elapsed_s=elapsed_s,
+            retransmits=retransmits,
+            error=reason or _text(code),
+            prohibited=prohibited,
         )
     # After a retransmission the kernel has no sample: it cannot tell which SYN was answered.
     kernel_rtt_s = rtt_us / 1e6 if rtt_us and not retransmits else None
@@ -71,6 +98,21 @@ def _outcome(opened: socket.socket, code: int, elapsed_s: float) -> TcpOutcome:
         elapsed_s=elapsed_s,
         retransmits=retransmits,
     )
+
+
+def _icmp_error(opened: socket.socket, family: Family) -> tuple[str, bool] | None:
+    """What an ICMP error said, and whether it is a prohibition; None: there was none."""
+    if not _MSG_ERRQUEUE:
+        return None
+    try:
+        _, ancillary, _, _ = opened.recvmsg(_MAX_PACKET, _MAX_ANCILLARY, _MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for level, what, value in ancillary:
+        if (level, what) == _RECVERR[family] and len(value) >= _EXTENDED_ERROR.size:
+            origin, kind, code = _EXTENDED_ERROR.unpack_from(value)
+            return refusal_reason(family, kind, code) if origin in _ORIGINS_ICMP else None
+    return None
 
 
 def _kernel_info(opened: socket.socket) -> tuple[int, int]:

@@ -43,6 +43,7 @@ class TcpSeries:
             pkts_sent=len(sent),
             late=sum(_late(outcome, self._options.timeout_s) for outcome in sent),
             resets=sum(outcome.reset for outcome in sent),
+            prohibited=sum(outcome.prohibited for outcome in sent),
             rtts_ms=tuple(rtts_ms),
             flags=(USER_SPACE_TIME,) if user_space else (),
             errors=self._errors(),
