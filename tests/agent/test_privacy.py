@@ -383,3 +383,10 @@ def test_short_names_are_replaced_as_words_only() -> None:
     secret = structs.replace(secrets_of(1), ssid="e")
     told = Redaction(("ssid",), KEY).record(session_of(secret))
     assert told.detail.verdict == session_of(secret).detail.verdict
+
+
+def test_the_documentation_lists_every_redaction() -> None:
+    """With the same words as the code."""
+    page = (Path(__file__).parents[2] / "docs" / "agent.md").read_text(encoding="utf-8")
+    for name, meaning in REDACTIONS.items():
+        assert f"| `{name}` | {meaning} |" in page
