@@ -21,7 +21,6 @@ from hopsight.model.upload import AgentConfiguration, MeasurementContext
 
 MAX_TARGETS: Final = 1_000
 """Most targets of one round."""
-_DNS_PORT: Final = 53
 _RESOLVE_TIMEOUT_S: Final = 2.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -149,7 +148,8 @@ def default_targets(gateway: str | None, dns_servers: Iterable[str], server_url:
     found = [] if gateway is None else [Target(host=gateway)]
     for address in dns_servers:
         if address not in {target.host for target in found}:
-            found.append(Target(host=address, port=_DNS_PORT))
+            # Without port 53: many name servers refuse TCP there, and a named port that refuses is a fault.
+            found.append(Target(host=address))
     return [*found, server_target(server_url)]
 
 
