@@ -10,7 +10,7 @@ from hopsight.agent.profile import NetworkProfile
 
 
 def test_each_platform_asks_its_own_tools() -> None:
-    """macOS and Windows; Linux has its own reader."""
+    """Those of macOS and of Windows; Linux has its own reader."""
     asked: list[tuple[str, ...]] = []
 
     def run(command: object) -> str:
