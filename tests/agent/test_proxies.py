@@ -36,7 +36,8 @@ PROXY = ProxyServer("http", "proxy.example", 3128)
         ("https://proxy.example", ProxyServer("https", "proxy.example", 443)),
         ("socks5h://[2001:db8::1]", ProxyServer("socks5h", "2001:db8::1", 1080)),
         ("", None), ("http://", None), ("http://proxy:port", None), ("http://proxy:0", None),
-        ("http://proxy:70000", None), (f"{'x' * 17}://proxy:1", None), ("http://[::1", None), ("http://pro xy:80", None),
+        ("http://proxy:70000", None), ("http://[::1", None), ("http://pro xy:80", None),
+        (f"{'x' * 17}://proxy:1", None),
     ],
 )  # fmt: skip
 def test_proxies_are_read_without_their_passwords(text: str, server: ProxyServer | None) -> None:
