@@ -21,13 +21,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from hopsight.agent import attachment, duties, surroundings
+from hopsight.agent import attachment, instruments, surroundings
 from hopsight.agent.client import Configured, ServerClient
 from hopsight.agent.duties import Duties, Parts
 from hopsight.agent.identity import Identity
 from hopsight.agent.measurement import ASLEEP, Measurement, PingResult
 from hopsight.agent.network import Address, Family, Route, TableRoute
 from hopsight.agent.pacing import ClockReading
+from hopsight.agent.privacy import Redaction
 from hopsight.agent.profile import NetworkProfile
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.spool import Spool
@@ -124,6 +125,8 @@ class World(SystemNetwork):
         self.states: dict[str, AgentState] = {}
         self.deliveries: Counter[str] = Counter()
         self.life: asyncio.Task[None] | None = None
+        # What the local infrastructure is probed with; there is none here.
+        self.pings = None
 
     # The door to the network.
 
@@ -259,6 +262,7 @@ class World(SystemNetwork):
             ),
             spool=self.spool,
             client=cast("ServerClient", Client()),
+            redaction=Redaction(),
             read_info=lambda: info,
         )
 
@@ -270,7 +274,7 @@ def _doors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         surroundings, "read_network_profile", lambda *_, **__: NetworkProfile(connection="Other")
     )
-    monkeypatch.setattr(duties, "Measurer", lambda world, *_: world)
+    monkeypatch.setattr(instruments, "Measurer", lambda world, *_, **__: world)
 
 
 def lived(

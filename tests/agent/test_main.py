@@ -1,11 +1,13 @@
 """The agent put together, measuring loopback and talking to a server over real HTTP."""
 
 import asyncio
+import platform
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
@@ -13,7 +15,10 @@ from structlog.testing import capture_logs
 from hopsight.agent.main import Agent, create_agent
 from hopsight.agent.network import Family, IcmpSocket
 from hopsight.agent.results import ProbeOptions
+from hopsight.agent.sent import read_sent
 from hopsight.agent.spool import Spool
+from hopsight.agent.states import STOPPED
+from hopsight.agent.status import StatusFile
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
 from hopsight.config import AgentConfig
@@ -24,7 +29,7 @@ from hopsight.errors import (
     ProbeUnavailableError,
     UploadError,
 )
-from hopsight.model.upload import AgentConfiguration
+from hopsight.model.upload import AgentConfiguration, UploadBatch
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +51,8 @@ def agent_for(
     """An agent that measures loopback alone."""
     clock = SystemClock()
     given = {"connection_string": server.connection_string(), "targets": ("127.0.0.1",)} | settings
-    config = AgentConfig(data=data, **given)
+    # The gateway of the machine that runs the tests is not theirs to probe.
+    config = AgentConfig(data=data, topology=False, **given)
     return create_agent(config, network(clock), clock, random.Random(), QUICK)
 
 
@@ -70,6 +76,62 @@ async def test_one_round_is_measured_and_delivered(server: Any, tmp_path: Path) 
     assert waiting(tmp_path) == 0
 
 
+async def test_a_session_comes_with_its_way_and_verdict(server: Any, tmp_path: Path) -> None:
+    """The user session has the ID of the network session; what was sent can be looked at."""
+    assert await agent_for(server, tmp_path).run_once()
+    (user,) = server.by_kind["user-sessions"].values()
+    assert set(server.by_kind["user-sessions"]) == server.stored
+    assert user.detail.verdict is not None
+    assert user.detail.segments != ()
+    (sent,) = read_sent(tmp_path / "agent", 10)
+    assert msgspec.json.decode(sent.batch, type=UploadBatch).user_sessions == [user]
+    assert server.usages[0].resident_bytes > 1 << 20
+
+
+async def test_what_is_not_to_be_told_is_not_even_spooled(
+    server: Any, tmp_path: Path, make_failure: Fail
+) -> None:
+    """Neither in a record, nor with its machine's introduction."""
+    server.failures = []
+    hidden = ("visited-site", "destination", "computer-name", "user-names")
+    assert await agent_for(server, tmp_path, redact=hidden, targets=("localhost",)).run_once()
+    server.failures = [make_failure(503, "away"), make_failure(503, "away")]
+    assert not await agent_for(server, tmp_path, redact=hidden, targets=("localhost",)).run_once()
+    on_disk = b"".join(path.read_bytes() for path in (tmp_path / "agent").glob("spool.db*"))
+    assert b"userSessionId" in on_disk
+    assert b"localhost" not in on_disk
+    (info,) = server.infos
+    assert info.computer_name != platform.node()
+    assert "localhost" not in {record.visited_site for record in server.by_kind["network-sessions"].values()}
+
+
+async def test_the_status_says_what_the_agent_does(server: Any, tmp_path: Path) -> None:
+    """After a round: targets, what waits, and what is not told."""
+    assert await agent_for(server, tmp_path, redact=("ssid",)).run_once()
+    status = StatusFile(tmp_path / "agent").read()
+    assert status is not None
+    assert [target.target for target in status.targets] == ["127.0.0.1"]
+    assert (status.aid, status.enabled, status.redactions) == (7625, True, ("ssid",))
+    assert status.last_round_s is not None
+
+
+async def test_a_running_agent_leaves_its_sign_of_life(server: Any, tmp_path: Path) -> None:
+    """Stopped and started again, it has been stopped in between; run once, it has no states."""
+    for _ in range(2):
+        agent = agent_for(server, tmp_path)
+        running = asyncio.create_task(agent.run())
+        async with asyncio.timeout(10):
+            wanted = len(server.stored) + 1
+            while len(server.stored) < wanted:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.02)
+        agent.stop()
+        await running
+        await asyncio.sleep(1.1)
+    assert await agent_for(server, tmp_path).run_once()
+    (state,) = server.by_kind["agent-states"].values()
+    assert (state.document.state, state.document.reason) == ("stopped", STOPPED)
+
+
 async def test_without_icmp_it_says_so_once_and_measures_by_tcp(server: Any, tmp_path: Path) -> None:
     """Who may not ping is told how to be allowed to, once and not with every target or round."""
     agent = agent_for(server, tmp_path, NoIcmp, targets=("127.0.0.1", "127.0.0.2"))
@@ -88,7 +150,8 @@ async def test_what_was_not_delivered_waits_for_the_next_time(
     assert await agent_for(server, tmp_path, targets=()).run_once()
     server.failures = [make_failure(503, "away"), make_failure(503, "away")]
     assert not await agent_for(server, tmp_path, targets=()).run_once()
-    assert waiting(tmp_path) == 1
+    # The network session and the user session with its detail.
+    assert waiting(tmp_path) == 2
     assert await agent_for(server, tmp_path, targets=()).run_once()
     assert len(server.stored) == 3
     assert set(server.seen.values()) == {1}

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Self
 
+import msgspec
 import structlog
 from msgspec import Struct
 
@@ -16,25 +17,37 @@ from hopsight.agent.client import ServerClient
 from hopsight.agent.configuration import Configuration
 from hopsight.agent.enrol import credentials_of
 from hopsight.agent.identity import Identity
-from hopsight.agent.measurement import Measurement, Measurer
-from hopsight.agent.network import Network
+from hopsight.agent.instruments import AgentNetwork, Instruments, opened
+from hopsight.agent.measurement import Measurement
+from hopsight.agent.privacy import Redaction
+from hopsight.agent.profile import NetworkProfile
 from hopsight.agent.recording import Recorder
+from hopsight.agent.reporting import Reporter, Told, icmp_kind
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.rounds import Rounds, RoundWork
+from hopsight.agent.sent import SentLog
 from hopsight.agent.spool import Spool
+from hopsight.agent.spool_batch import SpoolRecord
 from hopsight.agent.state_keeper import StateKeeper
-from hopsight.agent.supervision import side_by_side, supervised
+from hopsight.agent.status import StatusFile
+from hopsight.agent.supervision import each_round, side_by_side, supervised
 from hopsight.agent.surroundings import Surroundings
+from hopsight.agent.topology import Topology, TopologyWork
 from hopsight.agent.upload import Uploader, UploadHooks
+from hopsight.agent.watching import Watched, Watching
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig
 from hopsight.errors import StoreUnavailableError, UploadError
 from hopsight.model.agents import AgentInfo, Target
-from hopsight.model.upload import UploadAnswer
+from hopsight.model.ids import SESSION_ROUND_S
+from hopsight.model.upload import UploadAnswer, UploadBatch
 
 FIRST_ANSWER_S: Final = 5.0
 LAST_UPLOAD_S: Final = 1.0
 """How long stopping may wait for one last upload; what it does not take stays in the spool."""
+
+_STATUS_AT_S: Final = 20.0
+"""Second of the minute at which the status is written: the round is over by then, as a rule."""
 
 _log = structlog.get_logger()
 
@@ -44,39 +57,51 @@ class Parts(Struct, frozen=True, kw_only=True):
 
     config: AgentConfig
     directory: Path
-    network: Network
+    network: AgentNetwork
     clock: Clock
     rng: random.Random
     options: ProbeOptions
     identity: Identity
     spool: Spool
     client: ServerClient
+    redaction: Redaction
     read_info: Callable[[], AgentInfo]
 
 
 class Duties:
     """Made by ``taken_up``."""
 
-    def __init__(self, parts: Parts, measurer: Measurer) -> None:
+    def __init__(self, parts: Parts, surroundings: Surroundings, instruments: Instruments) -> None:
         self._parts = parts
-        self._measurer = measurer
-        identity = parts.identity
-        self._agent_id = identity.agent_id or ""
+        self._surroundings = surroundings
+        self._instruments = instruments
+        identity, clock = parts.identity, parts.clock
+        self._aid, self._agent_id = identity.aid or 0, identity.agent_id or ""
         self._configuration = Configuration(parts.directory, parts.client, credentials_of(identity))
-        self._surroundings = Surroundings(parts.config, parts.network, identity.url, parts.read_info)
-        self._circumstances = Circumstances(parts.network, parts.clock, lambda: self._configuration.current)
-        self._recorder = Recorder(parts.spool, identity, parts.rng, self._surroundings.context)
+        self._circumstances = Circumstances(parts.network, clock, lambda: self._configuration.current)
+        self._recorder = Recorder(parts.spool, identity, parts.rng, surroundings, parts.redaction)
         self._keeper = StateKeeper(
             parts.directory,
             self._agent_id,
-            identity.aid or 0,
-            clock=parts.clock,
+            self._aid,
+            clock=clock,
             condition=self._circumstances.now,
             keep=self._recorder.states,
         )
-        self._rounds = Rounds(
-            RoundWork(self._targets, self._measure, self._keep), parts.clock, self._agent_id
+        self._rounds = Rounds(RoundWork(self._targets, self._measure, self._keep), clock, self._agent_id)
+        work = TopologyWork(
+            look=self._look_around, keep=self._append, cut_off_since=self._circumstances.was_cut_off_since
         )
+        self._topology = Topology(
+            instruments.measurer.pings,
+            clock,
+            work,
+            aid=self._aid,
+            agent_id=self._agent_id,
+            options=msgspec.structs.replace(parts.options, path=False),
+        )
+        self._reporter = self._made_reporter()
+        self._sent = SentLog(parts.directory, clock)
         self._uploader = self._made_uploader()
         self._all_day = False
 
@@ -84,36 +109,43 @@ class Duties:
     @asynccontextmanager
     async def taken_up(cls, parts: Parts) -> AsyncIterator[Self]:
         """Duties with what they hold open; the server is asked first what it wants."""
-        measurer = Measurer(parts.network, parts.clock, parts.rng)
-        try:
-            duties = cls(parts, measurer)
+        surroundings = Surroundings(parts.config, parts.network, parts.identity.url, parts.read_info)
+        async with opened(parts.config, parts.network, parts.clock, parts.rng, surroundings) as instruments:
+            duties = cls(parts, surroundings, instruments)
             await duties._ask_first()
             yield duties
-        finally:
-            await measurer.aclose()
 
     async def run(self) -> None:
         """All of them side by side, until cancelled; then a goodbye, and one quick try to deliver."""
         clock, rng = self._parts.clock, self._parts.rng
         self._all_day = True
-
-        async def upload() -> None:
-            await self._uploader.run(self._rounds.first_done)
-
-        async def ask() -> None:
-            await self._configuration.run(clock, rng, self._heard)
-
-        duties = {
-            "rounds": self._rounds.run,
-            "upload": upload,
-            "configuration": ask,
-            "states": self._keeper.run,
-        }
         try:
-            await side_by_side(*(supervised(name, duty, clock, rng) for name, duty in duties.items()))
+            await side_by_side(*(supervised(name, duty, clock, rng) for name, duty in self._each()))
         finally:
             await self._keeper.goodbye()
             await self._deliver_last()
+
+    def _each(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        clock, rng = self._parts.clock, self._parts.rng
+
+        async def report() -> None:
+            await asyncio.to_thread(self._reporter.write)
+
+        yield "rounds", self._rounds.run
+        yield "upload", lambda: self._uploader.run(self._rounds.first_done)
+        yield "configuration", lambda: self._configuration.run(clock, rng, self._heard)
+        yield "states", self._keeper.run
+        yield "topology", self._topology.run
+        yield "status", lambda: each_round(report, SESSION_ROUND_S, _STATUS_AT_S, clock)
+        if self._instruments.passive is not None:
+            watched = Watched(
+                self._aid,
+                self._agent_id,
+                wanted=lambda: self._configuration.current.enabled,
+                keep=self._append,
+                clock=clock,
+            )
+            yield "passive", Watching(self._instruments.passive, watched).run
 
     async def run_once(self) -> bool:
         """One round of everything, uploaded. What is run now and then has no states: it is not there between.
@@ -121,7 +153,13 @@ class Duties:
         Returns:
             Whether everything was delivered.
         """
-        measured = await self._rounds.run_once()
+        async with asyncio.TaskGroup() as tasks:
+            measuring = tasks.create_task(self._rounds.run_once())
+            probing = tasks.create_task(self._topology.probe_round())
+        measured, probes = measuring.result(), probing.result()
+        if probes:
+            await self._append(probes)
+        await asyncio.to_thread(self._reporter.write)
         try:
             delivered = await self._uploader.drain()
         except (UploadError, StoreUnavailableError) as error:
@@ -135,19 +173,21 @@ class Duties:
             # Asked before the first round; a server that does not answer must not hold it up for long.
             async with asyncio.timeout(FIRST_ANSWER_S):
                 await self._configuration.refresh()
+            self._take_in_address()
         except (UploadError, TimeoutError) as error:
             _log.warning("starting with the configuration kept from before", reason=str(error) or "no answer")
 
     async def _targets(self) -> Sequence[Target]:
         targets = await asyncio.to_thread(self._surroundings.targets, self._configuration.current)
         self._circumstances.note_targets(targets)
+        self._recorder.note_targets(targets)
         if self._all_day:
             await self._keeper.look()
         return self._circumstances.possible(targets)
 
     async def _measure(self, target: Target) -> Sequence[Measurement]:
         started_s = self._parts.clock.boottime()
-        found = await self._measurer.measure(target, self._parts.options)
+        found = await self._instruments.measurer.measure(target, self._parts.options)
         if not is_loopback(target.host) and self._circumstances.was_cut_off_since(started_s):
             _log.info("the machine was offline: measurement discarded", target=target.host)
             return ()
@@ -158,13 +198,31 @@ class Duties:
         if self._all_day:
             await self._keeper.look(after_round=True)
 
+    async def _look_around(self) -> NetworkProfile | None:
+        """The network, for probing it; None: not to be probed, or not to be reached."""
+        if not self._parts.config.topology or self._circumstances.now() is not None:
+            return None
+        return await self._surroundings.look_around()
+
+    async def _append(self, records: Sequence[SpoolRecord]) -> None:
+        await asyncio.to_thread(self._recorder.append, records)
+
+    def _made_reporter(self) -> Reporter:
+        told = Told(
+            config=self._parts.config,
+            identity=self._parts.identity,
+            configuration=self._configuration,
+            spool=self._parts.spool,
+            recorder=self._recorder,
+            keeper=self._keeper,
+            icmp=icmp_kind(self._parts.network),
+        )
+        return Reporter(told, StatusFile(self._parts.directory), self._parts.clock)
+
     def _made_uploader(self) -> Uploader:
-        def reached(_: UploadAnswer) -> None:
-            self._keeper.answered(delivery=True)
-
-        def failed(reason: str) -> None:
-            self._keeper.failed(reason, delivery=True)
-
+        hooks = UploadHooks(
+            usage=self._reporter.usage, sent=self._note_sent, reached=self._reached, failed=self._failed
+        )
         return Uploader(
             self._parts.client,
             credentials_of(self._parts.identity),
@@ -173,14 +231,34 @@ class Duties:
             may_send=lambda: self._configuration.current.enabled,
             clock=self._parts.clock,
             rng=self._parts.rng,
-            hooks=UploadHooks(reached=reached, failed=failed),
+            hooks=hooks,
         )
+
+    def _reached(self, answer: UploadAnswer) -> None:
+        self._keeper.answered(delivery=True)
+        self._reporter.uploaded()
+        self._surroundings.saw_public_address(answer.public_address)
+
+    def _failed(self, reason: str) -> None:
+        self._keeper.failed(reason, delivery=True)
+        self._reporter.not_uploaded(reason)
+
+    def _note_sent(self, batch: UploadBatch, answer: UploadAnswer) -> None:
+        try:
+            self._sent.note(batch, answer)
+        except OSError as error:
+            _log.warning("what was sent cannot be noted", reason=str(error))
 
     def _heard(self, error: UploadError | None) -> None:
         if error is None:
             self._keeper.answered(delivery=False)
+            self._take_in_address()
         else:
             self._keeper.failed(str(error), delivery=False)
+
+    def _take_in_address(self) -> None:
+        said = self._configuration.current
+        self._surroundings.saw_public_address(said.public_address, said.public_ip_range)
 
     async def _deliver_last(self) -> None:
         """One quick try on the way out; what it does not take waits in the spool."""

@@ -12,8 +12,10 @@ from hopsight.agent.client import ServerClient
 from hopsight.agent.directory import AgentDirectory
 from hopsight.agent.duties import Duties, Parts
 from hopsight.agent.enrol import enrol_once, enrol_until_known, resolve_identity
+from hopsight.agent.instruments import AgentNetwork
 from hopsight.agent.machine import read_agent_info
-from hopsight.agent.network import Network
+from hopsight.agent.passive.sites import SiteFilter
+from hopsight.agent.privacy import open_redaction
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.server_route import route_to
 from hopsight.agent.spool import Spool
@@ -22,14 +24,14 @@ from hopsight.clock import Clock
 from hopsight.config import AgentConfig
 from hopsight.model.agents import AgentInfo
 
-OPTIONS: Final = ProbeOptions()
+OPTIONS: Final = ProbeOptions(path=True)
 
 _log = structlog.get_logger()
 
 
 def create_agent(
     config: AgentConfig,
-    network: Network,
+    network: AgentNetwork,
     clock: Clock,
     rng: random.Random,
     options: ProbeOptions = OPTIONS,
@@ -56,7 +58,7 @@ class Agent:
         self,
         config: AgentConfig,
         directory: AgentDirectory,
-        network: Network,
+        network: AgentNetwork,
         clock: Clock,
         rng: random.Random,
         options: ProbeOptions,
@@ -68,6 +70,11 @@ class Agent:
         self._clock = clock
         self._rng = rng
         check_targets(config.targets)
+        SiteFilter.parse(config.passive_include, config.passive_exclude)
+        self._redaction = open_redaction(config.redact, directory.path)
+        if config.passive:
+            # Before the first connection of our own: it is no traffic of the machine's people.
+            network.own_sockets.watch()
         known = resolve_identity(directory.path, config.connection_string, rng)
         self._identity = known.identity
         self._route = route_to(known.identity.url, config, known.identity.fingerprint)
@@ -151,15 +158,23 @@ class Agent:
             identity=self._identity,
             spool=self._spool,
             client=client,
+            redaction=self._redaction,
             read_info=self._read_info,
         )
 
     def _client(self) -> ServerClient:
         # Two, so that a long upload does not hold up the question of what to measure.
-        return ServerClient(self._identity.url, self._identity.fingerprint, connections=2, route=self._route)
+        return ServerClient(
+            self._identity.url,
+            self._identity.fingerprint,
+            connections=2,
+            own=self._network.own_sockets,
+            route=self._route,
+        )
 
     def _read_info(self) -> AgentInfo:
-        return read_agent_info(agent_name=self._config.agent_name, location=self._config.location)
+        info = read_agent_info(agent_name=self._config.agent_name, location=self._config.location)
+        return self._redaction.info(info)
 
     def _close(self) -> None:
         counts = self._spool.counts()

@@ -2,43 +2,61 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from hopsight.agent.documents import network_session
+from hopsight.agent.documents import session_records
 from hopsight.agent.identity import Identity
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.privacy import Redaction
 from hopsight.agent.spool import Spool
 from hopsight.agent.spool_batch import SpoolRecord
+from hopsight.agent.status import TargetStatus
+from hopsight.agent.surroundings import Surroundings
+from hopsight.model.agents import Target
 from hopsight.model.states import AgentState
-from hopsight.model.upload import AgentStateRecord, MeasurementContext, NetworkSessionRecord
+from hopsight.model.upload import AgentStateRecord
 
 _log = structlog.get_logger()
 
 
 class Recorder:
-    """Makes records, and spools them.
+    """Makes records, redacts them, and spools them.
 
     Args:
         spool: where they wait.
         identity: whose they are.
         rng: draws IDs.
-        context: what they have in common now.
+        surroundings: the network that they belong to.
+        redaction: what is not told.
     """
 
     def __init__(
-        self, spool: Spool, identity: Identity, rng: random.Random, context: Callable[[], MeasurementContext]
+        self,
+        spool: Spool,
+        identity: Identity,
+        rng: random.Random,
+        surroundings: Surroundings,
+        redaction: Redaction,
     ) -> None:
         self._spool = spool
         self._identity = identity
         self._rng = rng
-        self._context = context
-        self._missing: set[str] = set()
+        self._surroundings = surroundings
+        self._redaction = redaction
+        self.missing: set[str] = set()
+        self.last_round_s: float | None = None
+        self.last: dict[str, TargetStatus] = {}
+
+    def note_targets(self, targets: Sequence[Target]) -> None:
+        """Forget what was found of others."""
+        hosts = {target.host for target in targets}
+        self.last = {host: status for host, status in self.last.items() if host in hosts}
 
     async def measurements(self, found: Sequence[Measurement]) -> None:
         """Keep what a round found; a window that was slept through is nothing, and is not recorded."""
-        self._say_what_is_missing(found)
+        self._note(found)
         records = [record for one in found for record in self._records_of(one)]
         if records:
             await asyncio.to_thread(self.append, records)
@@ -49,21 +67,44 @@ class Recorder:
 
     def append(self, records: Sequence[SpoolRecord]) -> None:
         """Spool records that belong to the network of this moment. Blocks for a disk write."""
-        self._spool.append(records, self._context())
+        told = [self._redaction.record(record) for record in records]
+        self._spool.append(told, self._redaction.context(self._surroundings.context()))
 
     def _records_of(self, found: Measurement) -> list[SpoolRecord]:
         if found.asleep:
             _log.info("the machine slept: measurement discarded", target=found.visited_site)
             return []
-        document = network_session(found, self._identity.aid or 0, self._identity.agent_id or "", self._rng)
-        if document is None:
+        made = session_records(
+            found,
+            self._identity.aid or 0,
+            self._identity.agent_id or "",
+            self._rng,
+            self._surroundings.profile(),
+        )
+        if made[0] is None:
             _log.warning("not measured", target=found.visited_site, reason="; ".join(found.errors))
-            return []
-        return [NetworkSessionRecord(document=document, context=0, visited_site=found.visited_site)]
+        return [record for record in made if record is not None]
 
-    def _say_what_is_missing(self, found: Sequence[Measurement]) -> None:
-        """Once for each reason, not once a minute: that ICMP is not allowed, and how to allow it."""
+    def _note(self, found: Sequence[Measurement]) -> None:
+        for one in found:
+            if not one.asleep:
+                self.last_round_s = one.started_at_s
+                self.last[one.visited_site] = target_status(one)
+        # Once for each reason, not once a minute: that ICMP is not allowed, and how to allow it.
         reasons = {one.icmp_unavailable for one in found if one.icmp_unavailable is not None}
-        for reason in sorted(reasons - self._missing):
+        for reason in sorted(reasons - self.missing):
             _log.warning("measuring by TCP alone", reason=reason)
-        self._missing |= reasons
+        self.missing |= reasons
+
+
+def target_status(found: Measurement) -> TargetStatus:
+    """One line of ``hopsight agent status``."""
+    ping = found.ping
+    times = ping.statistics if ping is not None else None
+    return TargetStatus(
+        target=found.visited_site,
+        loss_percent=ping.loss_percent if ping is not None else None,
+        avg_rtt_ms=times.avg_rtt_ms if times is not None else None,
+        verdict=found.verdict.result if found.verdict is not None else None,
+        error=found.errors[0] if found.errors else None,
+    )

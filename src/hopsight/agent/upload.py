@@ -25,11 +25,11 @@ _log = structlog.get_logger()
 
 
 class UploadHooks(Struct, frozen=True, kw_only=True):
-    """Who else wants to know of uploads. None of them may raise; none is asked to be quick but the last.
+    """Who else wants to know of uploads. None of them may raise.
 
     Args:
-        usage: what the agent costs the machine, for the next batch; None: not known.
-        sent: a batch, once it is acknowledged, and its answer; runs in a thread.
+        usage: what the agent costs the machine, for the next batch; None: not known. Runs in a thread.
+        sent: a batch, once it is acknowledged, and its answer. Runs in a thread.
         reached: a batch was acknowledged.
         failed: one could not be delivered, and why.
     """
@@ -113,7 +113,8 @@ class Uploader:
     async def _deliver(self, spooled: Spooled) -> int:
         info = self._info()
         news = None if info == self._told else info
-        batch = self._batch(spooled, news)
+        usage = None if self._bare else await asyncio.to_thread(self._hooks.usage)
+        batch = self._batch(spooled, news, usage)
         try:
             answer = await self._client.upload(self._credentials, batch)
         except UploadError as error:
@@ -128,7 +129,7 @@ class Uploader:
         await asyncio.to_thread(self._hooks.sent, batch, answer)
         return accepted
 
-    def _batch(self, spooled: Spooled, news: AgentInfo | None) -> UploadBatch:
+    def _batch(self, spooled: Spooled, news: AgentInfo | None, usage: AgentUsage | None) -> UploadBatch:
         return UploadBatch(
             upload_id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             agent=news,
@@ -137,7 +138,7 @@ class Uploader:
             user_sessions=spooled.user_sessions,
             network_probes=spooled.network_probes,
             agent_states=spooled.agent_states,
-            usage=None if self._bare else self._hooks.usage(),
+            usage=usage,
         )
 
     async def _settle(self, batch: Spooled, answer: UploadAnswer) -> int:

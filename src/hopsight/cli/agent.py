@@ -23,6 +23,7 @@ from hopsight.cli.agent_options import (
     SpoolDaysOption,
     StopWithStdinOption,
     TargetOption,
+    TopologyOption,
     agent_config,
 )
 from hopsight.cli.agent_process import AgentRun, run_in_small
@@ -44,6 +45,7 @@ def agent(
     once: OnceOption = False,
     location: LocationOption = None,  # noqa: ARG001
     name: NameOption = None,  # noqa: ARG001
+    topology: TopologyOption = True,  # noqa: ARG001
     passive: PassiveOption = False,  # noqa: ARG001
     passive_include: PassiveIncludeOption = None,  # noqa: ARG001
     passive_exclude: PassiveExcludeOption = None,  # noqa: ARG001

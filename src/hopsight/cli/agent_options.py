@@ -55,6 +55,13 @@ SpoolDaysOption = Annotated[
     int,
     typer.Option(envvar="HOPSIGHT_SPOOL_DAYS", min=1, max=3_650, help="Days that records wait at most."),
 ]
+TopologyOption = Annotated[
+    bool,
+    typer.Option(
+        envvar="HOPSIGHT_TOPOLOGY",
+        help="Probe the gateway, the proxy and the VPN's other end every five minutes.",
+    ),
+]
 PassiveOption = Annotated[
     bool,
     typer.Option(
@@ -144,6 +151,7 @@ def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
         agent_name=given["name"] or None,
         spool_bytes=given["spool_bytes"],
         spool_age_s=given["spool_days"] * DAY_S,
+        topology=given["topology"],
         passive=given["passive"],
         passive_include=tuple(given["passive_include"] or ()),
         passive_exclude=tuple(given["passive_exclude"] or ()),
