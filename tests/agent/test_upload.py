@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from hopsight.agent.backoff import Backoff
-from hopsight.agent.client import Credentials, ServerClient
+from hopsight.agent.client import Configured, Credentials, ServerClient
 from hopsight.agent.configuration import Configuration
 from hopsight.agent.spool import Spool
 from hopsight.agent.upload import REFUSED_IN_A_ROW, Uploader, UploadHooks
@@ -328,6 +329,69 @@ async def test_configuration_is_asked_for_by_its_tag(
     server.configuration = AgentConfiguration(enabled=False)
     await configuration.refresh()
     assert not configuration.current.enabled
+
+
+class Asked(ServerClient):
+    """A server that is away at times; notes when it was asked."""
+
+    def __init__(self, clock: FakeClock, away: range) -> None:
+        self.clock = clock
+        self.away = away
+        self.times_s: list[float] = []
+        self.answer = AgentConfiguration()
+
+    async def configuration(self, credentials: Credentials, etag: str | None) -> Configured | None:
+        """Answer, or not."""
+        self.times_s.append(self.clock.monotonic())
+        if len(self.times_s) in self.away:
+            raise UploadError(f"nobody answers {credentials.agent_id}", permanent=False)
+        return Configured(self.answer, etag)
+
+
+async def asked(tmp_path: Path, client: Asked, times: int) -> tuple[Configuration, list[str | None]]:
+    """A configuration that was asked for so often, and what was heard."""
+    configuration = Configuration(tmp_path, client, CREDENTIALS)
+    heard: list[str | None] = []
+    running = asyncio.create_task(
+        configuration.run(
+            client.clock,
+            random.Random(1),
+            lambda error: heard.append(None if error is None else str(error)),
+        )
+    )
+    await until(lambda: len(client.times_s) >= times)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    return configuration, heard
+
+
+async def test_configuration_is_never_older_than_the_server_wants(tmp_path: Path, clock: FakeClock) -> None:
+    """Every ten seconds unless it says otherwise, scattered, and never later."""
+    client = Asked(clock, range(0))
+    started_s = clock.monotonic()
+    await asked(tmp_path, client, 50)
+    waits_s = [later - earlier for earlier, later in itertools.pairwise([started_s, *client.times_s])]
+    assert max(waits_s) <= 10
+    assert min(waits_s[1:]) >= 9
+    assert len({round(wait_s, 3) for wait_s in waits_s}) > 40
+    client.times_s.clear()
+    client.answer = AgentConfiguration(poll_s=60)
+    await asked(tmp_path, client, 5)
+    assert 54 <= client.times_s[4] - client.times_s[3] <= 60
+
+
+async def test_an_absent_server_is_asked_more_rarely_but_for_no_longer_than_a_minute(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    """And those who want to know are told of each failure, and of its end."""
+    client = Asked(clock, range(3, 20))
+    _, heard = await asked(tmp_path, client, 25)
+    waits_s = [later - earlier for earlier, later in itertools.pairwise(client.times_s)]
+    assert max(waits_s) <= 60
+    assert min(waits_s[6:18]) >= 30
+    assert max(waits_s[20:]) <= 10
+    assert [error is None for error in heard[:22]] == [number not in client.away for number in range(1, 23)]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}x", b'{"configuration": 5}', b"\xff"])
