@@ -104,10 +104,12 @@ class Topology:
     async def run(self) -> None:
         """The first round at once, the others at this agent's phase; until cancelled."""
         while True:
-            self._probed = round_of(self._clock.now(), TOPOLOGY_ROUND_S)
-            records = await self.probe_round()
-            if records:
-                await self._work.keep(records)
+            current = round_of(self._clock.now(), TOPOLOGY_ROUND_S)
+            if current != self._probed:
+                self._probed = current
+                records = await self.probe_round()
+                if records:
+                    await self._work.keep(records)
             await self._until_next()
 
     async def probe_round(self) -> list[NetworkProbeRecord]:
