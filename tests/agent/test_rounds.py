@@ -234,7 +234,7 @@ def test_default_targets_are_each_host_once() -> None:
     home = default_targets("192.168.1.1", ["192.168.1.1", "198.51.100.53"], "https://hopsight.example")
     assert [(target.host, target.port) for target in home] == [
         ("192.168.1.1", None),
-        ("198.51.100.53", 53),
+        ("198.51.100.53", None),
         ("hopsight.example", 443),
     ]
     alone = default_targets(None, [], "http://127.0.0.1:8480")
