@@ -95,6 +95,9 @@ def test_without_a_connection_string_it_says_where_to_put_one(hopsight: Run, tmp
         (("agent", "--redact", "sid", "install"), "Invalid redaction: 'sid'"),
         (("agent", "--target", "a b", "install"), "a b"),
         (("agent", "install", "--connection-string", "x"), "Invalid connection string"),
+        (("agent", "--ca-file", "/absent.pem", "install"), "Invalid CA file: '/absent.pem'"),
+        (("agent", "--proxy", "socks5://p:1", "install"), "Invalid proxy: 'socks5://p:1'"),
+        (("agent", "--asn-database", "/absent.mmdb", "install"), "/absent.mmdb"),
         (("agent", "install", "--user", "no-such-user-here"), "no-such-user-here"),
     ],
 )

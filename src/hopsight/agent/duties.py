@@ -216,6 +216,7 @@ class Duties:
             recorder=self._recorder,
             keeper=self._keeper,
             icmp=icmp_kind(self._parts.network),
+            passive=self._instruments.passive,
         )
         return Reporter(told, StatusFile(self._parts.directory), self._parts.clock)
 

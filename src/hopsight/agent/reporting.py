@@ -9,6 +9,7 @@ from hopsight import __version__
 from hopsight.agent.configuration import Configuration
 from hopsight.agent.identity import Identity
 from hopsight.agent.network import IPV4, Network
+from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.recording import Recorder
 from hopsight.agent.spool import Spool
 from hopsight.agent.state_keeper import StateKeeper
@@ -31,6 +32,7 @@ class Told(Struct, frozen=True, kw_only=True):
     recorder: Recorder
     keeper: StateKeeper
     icmp: str | None
+    passive: PassiveSessions | None
 
 
 def icmp_kind(network: Network) -> str | None:
@@ -87,6 +89,7 @@ class Reporter:
         told = self._told
         counts = told.spool.counts()
         condition = told.keeper.condition
+        passive_missing = told.passive.missing if told.passive is not None else set[str]()
         return AgentStatus(
             written_s=self._clock.now(),
             pid=os.getpid(),
@@ -104,7 +107,7 @@ class Reporter:
             refused=counts.refused,
             targets=tuple(told.recorder.last.values()),
             icmp=told.icmp,
-            missing=tuple(sorted(told.recorder.missing)),
+            missing=tuple(sorted(told.recorder.missing | passive_missing)),
             usage=self._for_people.agent_usage(counts.waiting, counts.dropped),
             state=condition or ("server-unreachable" if self._upload_error is not None else None),
             passive=told.config.passive,

@@ -125,7 +125,10 @@ def _as_variable(value: Any) -> str:
 
 def _check_settings(context: typer.Context, connection_string: str | None) -> None:
     """What a start would refuse is refused now, while somebody is looking."""
+    from hopsight.agent.asn import AsnDatabase
+    from hopsight.agent.passive.sites import SiteFilter
     from hopsight.agent.privacy import Redaction
+    from hopsight.agent.server_route import route_to
     from hopsight.agent.surroundings import check_targets
     from hopsight.cli.agent_options import agent_config
     from hopsight.model.connection import parse_connection_string
@@ -135,6 +138,10 @@ def _check_settings(context: typer.Context, connection_string: str | None) -> No
     config = agent_config(Path(), context.parent.params)
     check_targets(config.targets)
     Redaction(config.redact)
+    SiteFilter.parse(config.passive_include, config.passive_exclude)
+    if config.asn_database is not None:
+        AsnDatabase(config.asn_database).close()
+    route_to("https://localhost", config)
     text = connection_string or config.connection_string
     if text is not None:
         parse_connection_string(text)

@@ -320,6 +320,7 @@ def test_where_it_cannot_watch_it_says_so_and_gives_nothing() -> None:
     with capture_logs() as logs:
         assert not watched.sessions.start()
     assert [(log["log_level"], log["reason"]) for log in logs] == [("warning", "needs a kernel that tells")]
+    assert watched.sessions.missing == {"needs a kernel that tells"}
     assert watched.over() == []
     watched.sessions.close()
 

@@ -96,6 +96,8 @@ class PassiveSessions:
         self._watch = PassiveWatch(network, clock, self._name_of)
         self._answers: NameSocket | None = None
         self._running = False
+        self.missing: set[str] = set()
+        """What the system does not let us see, and how to get it: a line each."""
 
     def start(self) -> bool:
         """Begin to watch, on the running event loop; before anything else of the agent connects.
@@ -109,6 +111,7 @@ class PassiveSessions:
             self._watch.start()
         except ProbeUnavailableError as error:
             _log.warning("real traffic is not watched", reason=str(error))
+            self.missing.add(str(error))
             return False
         self._running = True
         self._network.tell_resolved(self._names.note)
@@ -117,6 +120,7 @@ class PassiveSessions:
             self._answers.listen(self._read_answers)
         except ProbeUnavailableError as error:
             _log.info("watching real traffic", names=str(error))
+            self.missing.add(str(error))
         else:
             _log.info("watching real traffic", names="from name servers' answers")
         return True
