@@ -107,6 +107,7 @@ class PassiveSessions:
         """
         if self._running:
             return True
+        self.missing = set()
         try:
             self._watch.start()
         except ProbeUnavailableError as error:
