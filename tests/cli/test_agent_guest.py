@@ -6,6 +6,7 @@ import random
 import stat
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from hopsight.agent.install import ENVIRONMENT_PATH, UNIT_PATH
 from hopsight.agent.sent import SentLog
 from hopsight.agent.status import AgentStatus, StatusFile, TargetStatus
+from hopsight.cli.agent_options import agent_config
 from hopsight.model.connection import ConnectionString, format_connection_string
 from hopsight.model.upload import (
     AgentUsage,
@@ -220,3 +222,14 @@ def test_sent_shows_every_document(hopsight: Run, tmp_path: Path) -> None:
     assert told.count('contexts\t{"ssid":"ssid-0123456789ab"}') == 2
     (line,) = hopsight("agent", "sent", "--data", str(tmp_path), "--limit", "1", "--json").stdout.splitlines()
     assert json.loads(line)["batch"] == msgspec.to_builtins(batches[2])
+
+
+def test_proxies_of_the_environment_are_known_without_their_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent knows of the proxies that the programs around it use."""
+    monkeypatch.setenv("https_proxy", "http://ann:secret@proxy.example:3128")
+    given = defaultdict(lambda: None, spool_bytes=2 << 20, spool_days=1, topology=True, passive=False)
+    config = agent_config(tmp_path, given)
+    assert config.proxy_variables["https_proxy"] == "http://proxy.example:3128"
+    assert "secret" not in repr(config)

@@ -1,5 +1,6 @@
 """The options of the agent, and the settings that they make."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -143,6 +144,8 @@ StopWithStdinOption = Annotated[bool, typer.Option("--stop-with-stdin", hidden=T
 
 def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
     """The settings that the options make (``given`` by their names in Python)."""
+    from hopsight.agent.proxies import proxy_variables
+
     return AgentConfig(
         data=data,
         connection_string=given["connection_string"] or None,
@@ -158,7 +161,9 @@ def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
         asn_database=given["asn_database"],
         redact=tuple(given["redact"] or ()),
         proxy=given["proxy"] or None,
+        proxy_variables=proxy_variables(os.environ),
         ca_file=given["ca_file"],
         client_certificate=given["client_certificate"],
         client_key=given["client_key"],
+        proxy_variables=proxy_variables(os.environ),
     )
