@@ -165,5 +165,4 @@ def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
         ca_file=given["ca_file"],
         client_certificate=given["client_certificate"],
         client_key=given["client_key"],
-        proxy_variables=proxy_variables(os.environ),
     )
