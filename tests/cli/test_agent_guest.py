@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -229,7 +230,9 @@ def test_proxies_of_the_environment_are_known_without_their_passwords(
 ) -> None:
     """An agent knows of the proxies that the programs around it use."""
     monkeypatch.setenv("https_proxy", "http://ann:secret@proxy.example:3128")
-    given = defaultdict(lambda: None, spool_bytes=2 << 20, spool_days=1, topology=True, passive=False)
+    given: defaultdict[str, Any] = defaultdict(
+        lambda: None, spool_bytes=2 << 20, spool_days=1, topology=True, passive=False
+    )
     config = agent_config(tmp_path, given)
     assert config.proxy_variables["https_proxy"] == "http://proxy.example:3128"
     assert "secret" not in repr(config)
