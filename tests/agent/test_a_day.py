@@ -271,9 +271,7 @@ class World(SystemNetwork):
 def _doors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read of the machine that runs the tests."""
     monkeypatch.setattr(attachment, "read_links", lambda: None)
-    monkeypatch.setattr(
-        surroundings, "read_network_profile", lambda *_, **__: NetworkProfile(connection="Other")
-    )
+    monkeypatch.setattr(surroundings, "read_profile", lambda *_: NetworkProfile(connection="Other"))
     monkeypatch.setattr(instruments, "Measurer", lambda world, *_, **__: world)
 
 

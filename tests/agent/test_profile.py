@@ -110,6 +110,7 @@ def test_a_modem_that_the_machine_is_attached_by_is_no_vpn(sys_net: Path) -> Non
     assert vpn_interface([route("ppp0")], links, attached_by="ppp0") is None
     assert vpn_interface([route("eth0"), route("ppp0", 8)], links, attached_by="eth0") == "ppp0"
     assert vpn_interface([route("wg0")], links, attached_by="wg0") == "wg0"
+    assert vpn_interface([route("wwan1"), route("wwan0")], links) is None
 
 
 def test_of_several_tunnels_the_widest_counts(sys_net: Path) -> None:

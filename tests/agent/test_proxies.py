@@ -227,7 +227,7 @@ def test_gnomes_settings_are_those_of_the_administrator(tmp_path: Path) -> None:
     """From dconf's key files: later ones win, and win over the environment of logins."""
     directory = tmp_path / "etc/dconf/db/local.d"
     write(tmp_path / "etc/environment", "http_proxy=e:1")
-    write(directory / "00-none", "[system/proxy]\nmode='none'\n")
+    write(directory / "00-none", "[system/proxy]\nmode='none'\n[system/proxy/http]\nhost='off'\nport=80\n")
     assert read_system_proxies(tmp_path) == proxies_of_variables({"http_proxy": "e:1"}, "System")
     write(
         directory / "10-proxy",

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hopsight.agent import profile_here
 from hopsight.agent import surroundings as module
 from hopsight.agent.machine import read_agent_info
 from hopsight.agent.network import Address
@@ -43,13 +44,13 @@ class Place:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **config: object) -> None:
         self.here = HOME
         self.network = Names()
-        self.read_with: list[dict[str, object]] = []
+        self.variables: object = None
 
-        def read(_: object, **given: object) -> NetworkProfile:
-            self.read_with.append(given)
-            return msgspec.structs.replace(self.here, proxy_addresses=given["proxy_addresses"])
+        def read(_: object, variables: object, proxy_addresses: object) -> NetworkProfile:
+            self.variables = variables
+            return msgspec.structs.replace(self.here, proxy_addresses=proxy_addresses)
 
-        monkeypatch.setattr(module, "read_network_profile", read)
+        monkeypatch.setattr(module, "read_profile", read)
         settings = msgspec.structs.replace(AgentConfig(data=tmp_path), **config)
         self.surroundings = Surroundings(
             settings,
@@ -134,4 +135,22 @@ def test_the_environment_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch
     """What the command line read of it, and nothing behind its back."""
     place = Place(monkeypatch, tmp_path, proxy_variables={"https_proxy": "http://192.0.2.8:3128"})
     place.surroundings.look()
-    assert place.read_with[-1]["variables"] == {"https_proxy": "http://192.0.2.8:3128"}
+    assert place.variables == {"https_proxy": "http://192.0.2.8:3128"}
+
+
+def test_other_systems_are_read_by_their_own_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they say, with the addresses and the environment that are read in the same way everywhere."""
+    said = NetworkProfile(
+        connection="Wireless",
+        interface="lo",
+        gateway="127.0.0.9",
+        proxies=ProxySettings(method="PAC", pac_url="http://wpad.example/proxy.pac"),
+    )
+    monkeypatch.setattr(profile_here, "platform_profile", lambda _: said)
+    found = profile_here.read_profile(Names(), {}, {})
+    assert found == msgspec.structs.replace(
+        said, address="127.0.0.1", netmask="255.0.0.0", local_prefix="127.0.0.0"
+    )
+    with_environment = profile_here.read_profile(Names(), {"http_proxy": "192.0.2.8:1"}, {"a": "192.0.2.1"})
+    assert with_environment.proxy == "192.0.2.8"
+    assert with_environment.proxy_addresses == {"a": "192.0.2.1"}

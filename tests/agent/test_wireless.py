@@ -262,6 +262,29 @@ def test_any_bytes_are_taken_apart(data: bytes) -> None:
     read_link(data)
 
 
+def test_what_is_cut_short_is_left_out() -> None:
+    """Half a value is none: neither of attributes nor of elements."""
+    assert attributes(attribute(7, b"abc")[:-2]) == {}
+    assert element(b"\0\5abc", 0) is None
+    assert manufacturer(b"\xdd\x0a" + bytes.fromhex("0050f204") + b"\x10\x21\0\5ab") is None
+
+
+def test_the_noise_is_that_of_the_channel_in_use() -> None:
+    """As the driver marks it; else as the interface's frequency says; another channel's says nothing."""
+    in_use, elsewhere = {1: b"\x6c\x09\0\0", 2: b"\x9e", 3: b""}, {1: b"\x9e\x09\0\0", 2: b"\xa5"}
+    cell = {1: bytes(6), 9: b"\1\0\0\0"}
+
+    def noise(frequency_mhz: int | None, *surveys: dict[int, bytes]) -> int | None:
+        given = WirelessAnswers(cells=(cell,), frequency_mhz=frequency_mhz, surveys=surveys)
+        found = wireless_profile(given)
+        return found.noise if found is not None else None
+
+    assert noise(2462, elsewhere, in_use) == -98
+    assert noise(2462, elsewhere) == -91
+    assert noise(2437, elsewhere) is None
+    assert noise(None, elsewhere) is None
+
+
 def test_attributes_survive_their_flags() -> None:
     """The bits for nesting and byte order are no part of a type; padding is no part of a payload."""
     assert attributes(attribute(0x8000 | 21, b"abc") + attribute(0x4000 | 7, b"")) == {21: b"abc", 7: b""}

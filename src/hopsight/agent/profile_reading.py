@@ -65,7 +65,7 @@ def read_attachment(routes: Sequence[TableRoute], sources: ProfileSources) -> At
     route = default_route(routes, sources.links)
     if route is None or route.interface is None:
         return Attachment(connection="Loopback")
-    address, netmask, prefix = _addresses(route)
+    address, netmask, prefix = addresses_of(route)
     return Attachment(
         connection=sources.links.connection(route.interface),
         link_type=sources.links.link_type(route.interface),
@@ -108,7 +108,7 @@ def own_address(interface: str) -> str | None:
     return None
 
 
-def _addresses(route: Route) -> tuple[str | None, str | None, str | None]:
+def addresses_of(route: Route) -> tuple[str | None, str | None, str | None]:
     """Address, mask and prefix of the interface of a route."""
     wanted = socket.AF_INET6 if route.gateway is not None and route.gateway.family == IPV6 else socket.AF_INET
     ours = [entry for entry in _entries(route.interface or "") if entry.family == wanted]

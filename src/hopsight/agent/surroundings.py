@@ -10,7 +10,8 @@ from msgspec import structs
 
 from hopsight.agent.machine import platform_name
 from hopsight.agent.network import Network
-from hopsight.agent.profile import NetworkProfile, profile_document, read_network_profile
+from hopsight.agent.profile import NetworkProfile, profile_document
+from hopsight.agent.profile_here import read_profile
 from hopsight.agent.proxies import is_address
 from hopsight.agent.targets import parse_target
 from hopsight.config import AgentConfig
@@ -65,11 +66,7 @@ class Surroundings:
 
     def look(self) -> NetworkProfile:
         """Read the network profile now."""
-        found = read_network_profile(
-            self._network,
-            variables=self._config.proxy_variables,
-            proxy_addresses=self._proxy_addresses,
-        )
+        found = read_profile(self._network, self._config.proxy_variables, self._proxy_addresses)
         with self._changing:
             if found.attachment != self._profile.attachment:
                 # Where the last network met the Internet says nothing of this one.

@@ -193,9 +193,8 @@ class Topology:
 
     def _next_due_s(self) -> float:
         now_s = self._clock.now()
-        current = round_of(now_s, TOPOLOGY_ROUND_S)
-        due_s = current + self._phase_s
-        return due_s if due_s > now_s and current != self._probed else due_s + TOPOLOGY_ROUND_S
+        due_s = round_of(now_s, TOPOLOGY_ROUND_S) + self._phase_s
+        return due_s if due_s > now_s else due_s + TOPOLOGY_ROUND_S
 
 
 def phase_of(agent_id: str) -> float:

@@ -135,13 +135,14 @@ async def _measure_all(
 
     from hopsight.agent.measurement import Measurer
     from hopsight.agent.names import PathNames
-    from hopsight.agent.profile import read_network_profile
+    from hopsight.agent.profile_here import read_profile
+    from hopsight.agent.proxies import proxy_variables
     from hopsight.agent.system_network import SystemNetwork
     from hopsight.clock import SystemClock
 
     clock = SystemClock()
     network = SystemNetwork(clock)
-    profile = await asyncio.to_thread(read_network_profile, network, variables=os.environ)
+    profile = await asyncio.to_thread(read_profile, network, proxy_variables(os.environ), {})
     notes = PathNames(network, clock, asn, resolve=names)
     rng = random.Random()  # noqa: S311 - tokens against mistakes, not foes
     measurer = Measurer(network, clock, rng, surroundings=lambda: profile, path_notes=notes.annotate)
