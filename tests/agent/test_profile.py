@@ -318,7 +318,7 @@ def test_wifi_is_asked_for_where_there_is_wifi(sys_net: Path) -> None:
         asked.append(interface)
         return WIRELESS
 
-    sources = ProfileSources(links=Links(sys_net), wireless=wireless, system_proxies=lambda: None)
+    sources = ProfileSources(sys_net=sys_net, wireless=wireless, system_proxies=lambda: None)
     assert read_network_profile(Routed([route("wlan0")]), sources).wireless == WIRELESS
     assert read_network_profile(Routed([route("eth0")]), sources).wireless is None
     assert asked == ["wlan0"]
@@ -327,7 +327,7 @@ def test_wifi_is_asked_for_where_there_is_wifi(sys_net: Path) -> None:
 def test_the_environments_proxies_come_before_the_systems(sys_net: Path) -> None:
     """What programs look at first; a platform's own settings come in by their door."""
     system = ProxySettings(method="PAC", pac_url="http://wpad.example/proxy.pac")
-    sources = ProfileSources(links=Links(sys_net), system_proxies=lambda: system)
+    sources = ProfileSources(sys_net=sys_net, system_proxies=lambda: system)
     network = Routed([route("eth0")])
     assert read_network_profile(network, sources).proxies == system
     found = read_network_profile(network, sources, variables={"https_proxy": "192.0.2.8:1"})
@@ -339,5 +339,5 @@ def test_a_link_local_gateway_keeps_its_link(sys_net: Path) -> None:
     found = route("eth0")
     gateway = Route(interface="eth0", gateway=Address("fe80::1", 2))
     network = Routed([msgspec.structs.replace(found, route=gateway)])
-    profile = read_network_profile(network, ProfileSources(links=Links(sys_net)))
+    profile = read_network_profile(network, ProfileSources(sys_net=sys_net))
     assert (profile.gateway, profile.gateway_address) == ("fe80::1", Address("fe80::1", 2))

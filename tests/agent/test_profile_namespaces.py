@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,17 @@ pytestmark = pytest.mark.netns
 
 NEAR, FAR = f"h5{os.getpid()}near", f"h5{os.getpid()}far"
 GATEWAY, ENDPOINT = "10.98.0.1", "93.184.216.34"
+
+UNPRIVILEGED = (
+    "setpriv",
+    "--reuid",
+    "65534",
+    "--clear-groups",
+    "--bounding-set",
+    "-all",
+    "--inh-caps",
+    "-all",
+)
 
 PROFILE = """
 import json, sys
@@ -70,15 +82,26 @@ def route(*arguments: str) -> None:
     ip("-n", NEAR, "route", *arguments)
 
 
-def run(program: str, variables: dict[str, str] | None = None) -> Any:
-    command = ["ip", "netns", "exec", NEAR, sys.executable, "-c", program, json.dumps(variables or {})]
+def run(program: str, variables: dict[str, str] | None = None, prefix: tuple[str, ...] = ()) -> Any:
+    command = [
+        "ip",
+        "netns",
+        "exec",
+        NEAR,
+        *prefix,
+        sys.executable,
+        "-c",
+        program,
+        json.dumps(variables or {}),
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
 def _namespaces() -> Iterator[bool]:
-    if os.geteuid() != 0 or shutil.which("ip") is None or not os.path.exists("/dev/net/tun"):  # noqa: PTH110
+    tools = shutil.which("ip") is not None and shutil.which("setpriv") is not None
+    if os.geteuid() != 0 or not tools or not Path("/dev/net/tun").exists():
         yield False
         return
     ip("netns", "add", NEAR)
@@ -101,7 +124,7 @@ def _namespaces() -> Iterator[bool]:
 @pytest.fixture
 def routed(_namespaces: bool, require: Callable[[bool, str], None]) -> Iterator[Callable[..., None]]:
     """Adds routes to the near namespace, which are gone afterwards."""
-    require(_namespaces, "needs root, ip and /dev/net/tun")
+    require(_namespaces, "needs root, ip, setpriv and /dev/net/tun")
     added: list[tuple[str, ...]] = []
 
     def add(*arguments: str) -> None:
@@ -184,6 +207,13 @@ def test_a_vpn_in_a_table_of_its_own(routed: Callable[..., None]) -> None:
     routed("default", "via", "10.98.0.254", "table", "100")
     found = run(PROFILE)["document"]
     assert (found["gateway"], found["vpnProfile"]["defaultRoute"]) == (GATEWAY, True)
+
+
+def test_nothing_of_it_needs_a_privilege(routed: Callable[..., None]) -> None:
+    """Nobody in particular reads the same as root."""
+    routed(f"{ENDPOINT}/32", "via", GATEWAY)
+    routed("0.0.0.0/1", "dev", "tun0")
+    assert run(PROFILE, prefix=UNPRIVILEGED) == run(PROFILE)
 
 
 @pytest.mark.usefixtures("routed")

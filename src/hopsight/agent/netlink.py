@@ -90,19 +90,20 @@ def _routes(family: Family, body: bytes, flags: int) -> Iterator[TableRoute]:
         answers = list(exchange(getattr(socket, "NETLINK_ROUTE", 0), _RTM_GETROUTE, flags, body))
     except OSError:
         return
+    names: dict[int, str | None] = {}
     for kind, message in answers:
         if kind == _RTM_NEWROUTE and len(message) >= _ROUTE.size and message[7] == _RTN_UNICAST:
-            yield _table_route(family, message)
+            yield _table_route(family, message, names)
 
 
-def _table_route(family: Family, message: bytes) -> TableRoute:
+def _table_route(family: Family, message: bytes, names: dict[int, str | None]) -> TableRoute:
     fields = _ROUTE.unpack_from(message)
     found = attributes(message[_ROUTE.size :])
     # The header has room for one byte: tables above 255 are in the attribute alone.
     table = number(found.get(_RTA_TABLE)) or fields[4]
     return TableRoute(
         prefix_length=fields[1],
-        route=_route(family, found),
+        route=_route(family, found, names),
         from_kernel=fields[5] == _RTPROT_KERNEL,
         metric=number(found.get(_RTA_PRIORITY)) or 0,
         destination=_text(family, found.get(_RTA_DST)),
@@ -110,10 +111,12 @@ def _table_route(family: Family, message: bytes) -> TableRoute:
     )
 
 
-def _route(family: Family, found: dict[int, bytes]) -> Route:
+def _route(family: Family, found: dict[int, bytes], names: dict[int, str | None]) -> Route:
     index = number(found.get(_RTA_OIF)) or 0
+    if index not in names:
+        names[index] = _interface(index)
     return Route(
-        interface=_interface(index),
+        interface=names[index],
         gateway=_gateway(family, found, index),
         source=_text(family, found.get(_RTA_PREFSRC)),
     )

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hopsight.agent.network import Address, Network
 from hopsight.agent.profile_dns import read_dns_servers
+from hopsight.agent.profile_links import Links
 from hopsight.agent.profile_reading import (
     SYSTEM,
     ProfileSources,
@@ -157,9 +158,9 @@ def read_network_profile(
         variables: the environment that proxies are looked for in.
         proxy_addresses: what proxies' names resolved to.
     """
-    routes = read_routes(network)
-    attachment = read_attachment(routes, sources)
-    tunnel = vpn_interface(routes, sources.links, attachment.interface)
+    routes, links = read_routes(network), Links(sources.sys_net)
+    attachment = read_attachment(routes, links)
+    tunnel = vpn_interface(routes, links, attachment.interface)
     wireless = attachment.connection == "Wireless" and attachment.interface is not None
     return NetworkProfile(
         connection=attachment.connection,
@@ -174,7 +175,7 @@ def read_network_profile(
         wireless=sources.wireless(attachment.interface or "") if wireless else None,
         proxies=proxies_of_variables(variables) or sources.system_proxies(),
         proxy_addresses=proxy_addresses,
-        vpn=read_vpn(routes, tunnel, own_address(tunnel), sources.links, sources.link_of) if tunnel else None,
+        vpn=read_vpn(routes, tunnel, own_address(tunnel), links, sources.link_of) if tunnel else None,
         vpn_interface=tunnel,
     )
 

@@ -15,7 +15,7 @@ _IFF_TAP: Final = 0x2  # linux/if_tun.h
 
 
 class Links:
-    """The links of this machine, read when asked for.
+    """The links of this machine, read when asked for; made anew for each look at them.
 
     Args:
         sys_net: where the system shows them.
@@ -23,6 +23,8 @@ class Links:
 
     def __init__(self, sys_net: Path = SYS_NET) -> None:
         self._sys_net = sys_net
+        # Asked of every route, and there may be thousands: without this, a thousand cost 0.1 s.
+        self._tunnels: dict[str, bool] = {}
 
     def connection(self, interface: str) -> str:
         """The API's word: ``Ethernet``, ``Wireless``, ``Loopback``, ``Virtual``, ``Modem`` or ``Other``."""
@@ -56,11 +58,11 @@ class Links:
 
     def is_tunnel(self, interface: str | None) -> bool:
         """Whether packets leave by it inside others."""
-        if interface is None or self._device_type(interface) == "wwan":
+        if interface is None:
             return False
-        if self._device_type(interface) in _TUNNEL_TYPES or self._tun_flags(interface) is not None:
-            return True
-        return self._kind(interface) in {_PPP, _NONE, *_IP_TUNNELS}
+        if interface not in self._tunnels:
+            self._tunnels[interface] = self._read_is_tunnel(interface)
+        return self._tunnels[interface]
 
     def tunnel_kind(self, interface: str) -> str | None:
         """``wireguard``, ``tun``, ``tap``, ``ppp``, ``gre``, ...; None: the files do not tell."""
@@ -72,6 +74,13 @@ class Links:
             return device_type
         kind = self._kind(interface)
         return "ppp" if kind == _PPP else _IP_TUNNELS.get(kind or 0)
+
+    def _read_is_tunnel(self, interface: str) -> bool:
+        if self._device_type(interface) == "wwan":
+            return False
+        if self._device_type(interface) in _TUNNEL_TYPES or self._tun_flags(interface) is not None:
+            return True
+        return self._kind(interface) in {_PPP, _NONE, *_IP_TUNNELS}
 
     def _kind(self, interface: str) -> int | None:
         text = self._text(interface, "type").strip()

@@ -6,6 +6,7 @@ Everything is read, nothing is sent.
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec import Struct
 from hopsight.agent.netlink import Link, link_of
 from hopsight.agent.network import IPV4, IPV6, MAIN_TABLE, Network, Route, TableRoute
 from hopsight.agent.profile_dns import read_dns_servers
-from hopsight.agent.profile_links import Links
+from hopsight.agent.profile_links import SYS_NET, Links
 from hopsight.agent.proxies import ProxySettings
 from hopsight.agent.proxy_files import read_system_proxies
 from hopsight.agent.vpn import endpoint_route
@@ -25,14 +26,14 @@ class ProfileSources(Struct, frozen=True, kw_only=True):
     """What a system tells besides its routes; these are Linux's.
 
     Args:
-        links: kinds of links.
+        sys_net: where it shows its links.
         dns_servers: those really asked.
         wireless: the link of a Wi-Fi interface.
         system_proxies: what the system's own settings say (not the environment).
         link_of: what the kernel says an interface is.
     """
 
-    links: Links = Links()
+    sys_net: Path = SYS_NET
     dns_servers: Callable[[], tuple[str, ...]] = read_dns_servers
     wireless: Callable[[str], WirelessProfile | None] = read_wireless
     system_proxies: Callable[[], ProxySettings | None] = read_system_proxies
@@ -60,15 +61,15 @@ def read_routes(network: Network) -> list[TableRoute]:
     return [*network.routes(IPV4), *network.routes(IPV6)]
 
 
-def read_attachment(routes: Sequence[TableRoute], sources: ProfileSources) -> Attachment:
+def read_attachment(routes: Sequence[TableRoute], links: Links) -> Attachment:
     """By what the machine is attached; to itself alone, without a default route."""
-    route = default_route(routes, sources.links)
+    route = default_route(routes, links)
     if route is None or route.interface is None:
         return Attachment(connection="Loopback")
     address, netmask, prefix = addresses_of(route)
     return Attachment(
-        connection=sources.links.connection(route.interface),
-        link_type=sources.links.link_type(route.interface),
+        connection=links.connection(route.interface),
+        link_type=links.link_type(route.interface),
         interface=route.interface,
         address=address,
         netmask=netmask,
