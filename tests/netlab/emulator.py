@@ -24,6 +24,7 @@ from typing import Final
 import msgspec
 from tests.netlab.network import Network, Verdict
 from tests.netlab.packets import Packet, parse
+from tests.netlab.tap import IDENTITY, Tap
 from tests.netlab.world import Event, World
 
 NEAR_DEVICE, PEER_DEVICE = "lab0", "lab1"
@@ -34,6 +35,8 @@ _SPIN_NS: Final = 150_000
 _PRIORITY: Final = 50
 _BATCH: Final = 16
 """Packets read before departures are looked at again."""
+_QUIET_S: Final = 0.002
+"""With so much time to spare the capture is read."""
 
 
 class Emulator:
@@ -45,15 +48,19 @@ class Emulator:
         self._peer = _open_tun(PEER_DEVICE)
         self._heap: list[tuple[int, int, int, bytes, int]] = []
         self._count = 0
-        self._log: list[tuple[Verdict, int, int]] = []
+        self._tap = Tap(NEAR_DEVICE)
+        self._log: list[tuple[Verdict, int, int, bytes]] = []
         self._due: dict[int, int] = {}
         self._left: dict[int, int] = {}
+        self._answers: dict[int, bytes] = {}
 
     def run(self) -> None:
         """Until standard input ends."""
         sources = (self._near, self._peer, sys.stdin.fileno())
         while True:
             self._depart()
+            if self._patience_s() > _QUIET_S:
+                self._tap.read(_BATCH)
             # Not poll: its patience is in whole milliseconds.
             ready, _, _ = select.select(sources, (), (), self._patience_s())
             if sys.stdin.fileno() in ready:
@@ -65,6 +72,7 @@ class Emulator:
 
     def events(self) -> list[Event]:
         """What was, in the order of arrival."""
+        stamps = self._tap.stamps()
         return [
             Event(
                 verdict.kind,
@@ -77,8 +85,10 @@ class Emulator:
                 self._left.get(place, 0),
                 verdict.data,
                 verdict.by,
+                stamps.take(identity, sent=True) if verdict.kind != "back" else 0,
+                stamps.take(self._answers[place], sent=False) if place in self._answers else 0,
             )
-            for place, (verdict, ttl, arrived_ns) in enumerate(self._log)
+            for place, (verdict, ttl, arrived_ns, identity) in enumerate(self._log)
         ]
 
     def _patience_s(self) -> float:
@@ -105,7 +115,7 @@ class Emulator:
         if verdict is None:
             return
         place = len(self._log)
-        self._log.append((verdict, packet.ttl, arrived_ns))
+        self._log.append((verdict, packet.ttl, arrived_ns, packet.raw[:IDENTITY]))
         for number, sending in enumerate(verdict.sendings):
             due_ns = arrived_ns + sending.delay_ns
             to = self._peer if sending.to_peer else self._near
@@ -119,12 +129,15 @@ class Emulator:
         heap = self._heap
         while heap and heap[0][0] <= time.monotonic_ns():
             _, _, to, content, place = heapq.heappop(heap)
+            left_ns = time.monotonic_ns()
             try:
                 os.write(to, content)
             except OSError:
                 continue
             if place >= 0:
-                self._left[place] = time.monotonic_ns()
+                self._left[place] = left_ns
+                if to == self._near:
+                    self._answers[place] = content[:IDENTITY]
 
 
 def _open_tun(name: str) -> int:

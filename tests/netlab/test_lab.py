@@ -41,6 +41,20 @@ def test_every_packet_is_in_the_log(open_lab: OpenLab) -> None:
     assert len(timing_errors_us(events)) == len(answered)
 
 
+def test_the_kernel_saw_what_the_emulator_did(open_lab: OpenLab) -> None:
+    """Each packet and each answer is in the capture, and there the way took longer than by the emulator."""
+    lab = open_lab(WORLD)
+    measured(lab)
+    events = lab.events()
+    assert events
+    for event in events:
+        assert event.sent_ns > 0
+        assert (event.received_ns > 0) is (event.left_ns > 0)
+        if event.left_ns:
+            # Sent before it was read, received after it was written.
+            assert event.received_ns - event.sent_ns > event.left_ns - event.arrived_ns
+
+
 def test_a_laboratory_can_be_had_again(open_lab: OpenLab) -> None:
     """The same world does the same to the same packets."""
     losses = []

@@ -20,9 +20,11 @@ class Truth(Struct, frozen=True, kw_only=True):
         received: of those, answered within the timeout.
         late: answered after it.
         duplicates: answered twice.
-        rtts_ms: by the log's own times, in the order sent.
+        rtts_ms: by the kernel's capture of the link, in the order sent (where that has a gap: by the log).
+        log_rtts_ms: by the emulator's own clock: from reading a packet to writing its answer.
         connections: tried, by the client's port.
         connections_lost: those whose first SYN was not answered, whatever came of the next.
+        syn_rtts_ms: of the others: from that SYN to its answer.
     """
 
     sent: int
@@ -30,8 +32,10 @@ class Truth(Struct, frozen=True, kw_only=True):
     late: int
     duplicates: int
     rtts_ms: tuple[float, ...]
+    log_rtts_ms: tuple[float, ...]
     connections: int
     connections_lost: int
+    syn_rtts_ms: tuple[float, ...]
 
     @property
     def loss_percent(self) -> float:
@@ -62,16 +66,27 @@ def truth_of(events: Sequence[Event], address: str, timeout_s: float = 1.0) -> T
         if event.kind == "syn" and event.address == address and event.ttl == PING_TTL:
             first_syns.setdefault(event.key, event)
     answered = [event for event in pings if event.fate in _ANSWERED and event.left_ns]
-    in_time = [event for event in answered if event.left_ns - event.arrived_ns <= timeout_s * _NS_PER_S]
+    in_time = [event for event in answered if rtt_ns(event) <= timeout_s * _NS_PER_S]
     return Truth(
         sent=len(pings),
         received=len(in_time),
         late=len(answered) - len(in_time),
         duplicates=sum(event.fate == "duplicated" for event in pings),
-        rtts_ms=tuple((event.left_ns - event.arrived_ns) / 1e6 for event in in_time),
+        rtts_ms=tuple(rtt_ns(event) / 1e6 for event in in_time),
+        log_rtts_ms=tuple((event.left_ns - event.arrived_ns) / 1e6 for event in in_time),
         connections=len(first_syns),
         connections_lost=sum(event.fate != "answered" for event in first_syns.values()),
+        syn_rtts_ms=tuple(
+            rtt_ns(event) / 1e6 for event in first_syns.values() if event.fate == "answered" and event.left_ns
+        ),
     )
+
+
+def rtt_ns(event: Event) -> int:
+    """How long an answer took, by the kernel's capture if it has both packets."""
+    if event.sent_ns and event.received_ns:
+        return event.received_ns - event.sent_ns
+    return event.left_ns - event.arrived_ns
 
 
 def timing_errors_us(events: Sequence[Event]) -> list[float]:

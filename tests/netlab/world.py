@@ -141,7 +141,7 @@ class World(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, array_like=True):
-    """One packet's realised truth; times in ns of the monotonic clock.
+    """One packet's realised truth; times in ns: the emulator's monotonic, the kernel's since the epoch.
 
     Args:
         kind: ``echo``, ``syn``, ``segment`` (to a link), ``back`` (from a link), ``expired`` or ``router``.
@@ -154,6 +154,8 @@ class Event(Struct, frozen=True, array_like=True):
         left_ns: when it did; 0: none did.
         data: payload bytes of a segment.
         by: who answered an expired one.
+        sent_ns: when the kernel of the machine that measures sent it (0: not known).
+        received_ns: when it received the answer (0: there was none, or not known).
     """
 
     kind: str
@@ -166,3 +168,5 @@ class Event(Struct, frozen=True, array_like=True):
     left_ns: int = 0
     data: int = 0
     by: str = ""
+    sent_ns: int = 0
+    received_ns: int = 0
