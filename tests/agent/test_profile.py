@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from hopsight.agent.machine import read_agent_info
@@ -332,6 +333,20 @@ def test_the_environments_proxies_come_before_the_systems(sys_net: Path) -> None
     assert read_network_profile(network, sources).proxies == system
     found = read_network_profile(network, sources, variables={"https_proxy": "192.0.2.8:1"})
     assert found.proxies == ProxySettings(method="Environment", https=ProxyServer("http", "192.0.2.8", 1))
+
+
+def test_a_machine_that_hides_its_addresses_has_a_profile(
+    sys_net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox may forbid the question: interface and gateway are known all the same, the ID is not."""
+
+    def forbidden() -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(psutil, "net_if_addrs", forbidden)
+    found = read_network_profile(Routed([route("eth0")]), ProfileSources(sys_net=sys_net))
+    assert (found.interface, found.gateway, found.address) == ("eth0", "192.0.2.1", None)
+    assert found.network_id is None
 
 
 def test_a_link_local_gateway_keeps_its_link(sys_net: Path) -> None:

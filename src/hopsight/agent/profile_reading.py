@@ -126,7 +126,11 @@ def addresses_of(route: Route) -> tuple[str | None, str | None, str | None]:
 def _entries(interface: str) -> list[Any]:
     import psutil  # noqa: PLC0415 - as in ``system``
 
-    return list(psutil.net_if_addrs().get(interface, []))
+    try:
+        return list(psutil.net_if_addrs().get(interface, []))
+    except (OSError, psutil.Error):
+        # Where a sandbox does not let it be asked: routes tell the rest.
+        return []
 
 
 def _prefix(host: str, mask: str | None) -> str | None:
