@@ -96,6 +96,12 @@ def test_the_public_address_belongs_to_the_network_on_which_it_was_seen(place: P
     assert place.surroundings.look() == known
 
 
+def test_what_the_server_said_before_the_first_look_holds(place: Place) -> None:
+    """An agent asks what to measure before it looks around: the very first records have their network."""
+    place.surroundings.saw_public_address("84.255.241.1")
+    assert place.surroundings.look().public_address == "84.255.241.1"
+
+
 def test_an_answer_without_a_range_keeps_that_of_its_address(place: Place) -> None:
     """Uploads tell the address alone: the same one keeps its range, another has none."""
     place.surroundings.look()

@@ -47,6 +47,7 @@ class Surroundings:
         self._read_info = read_info
         self._info = read_info()
         self._profile = NetworkProfile(connection="Other")
+        self._looked = False
         self._public: tuple[str | None, str | None] = (None, None)
         self._proxy_addresses: dict[str, str] = {}
         # Looks are taken in a thread, while the server's answers come in on the event loop.
@@ -68,9 +69,10 @@ class Surroundings:
         """Read the network profile now."""
         found = read_profile(self._network, self._config.proxy_variables, self._proxy_addresses)
         with self._changing:
-            if found.attachment != self._profile.attachment:
+            if self._looked and found.attachment != self._profile.attachment:
                 # Where the last network met the Internet says nothing of this one.
                 self._public = (None, None)
+            self._looked = True
             self._profile = self._with_public(found)
             return self._profile
 
