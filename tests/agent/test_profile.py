@@ -299,6 +299,19 @@ def test_a_network_is_its_prefix_and_where_it_meets_the_internet() -> None:
     assert NetworkProfile(connection="Loopback").network_id is None
 
 
+def test_machines_of_one_ipv6_network_have_one_id() -> None:
+    """Each has addresses of its own, and new ones every day: what counts is the 64 bits that they share."""
+    ipv6 = msgspec.structs.replace(PROFILE, public_ip_range=None, local_prefix="2001:db8:1:2::")
+    ids = {
+        msgspec.structs.replace(ipv6, public_address=address).network_id
+        for address in ("2001:db8:1:2::10", "2001:db8:1:2:a:b:c:d")
+    }
+    assert ids == {network_id_of("2001:db8:1:2::", "2001:db8:1:2::")}
+    elsewhere = msgspec.structs.replace(ipv6, public_address="2001:db8:1:3::10").network_id
+    assert elsewhere not in ids
+    assert msgspec.structs.replace(ipv6, public_address="no:address").network_id not in ids
+
+
 class Routed(SystemNetwork):
     """Routes that the test makes up."""
 

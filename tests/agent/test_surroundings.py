@@ -102,6 +102,19 @@ def test_what_the_server_said_before_the_first_look_holds(place: Place) -> None:
     assert place.surroundings.look().public_address == "84.255.241.1"
 
 
+def test_a_server_that_sees_both_families_sees_one_network(place: Place) -> None:
+    """Connections come now by one, now by the other: the local prefix's family says which counts."""
+    place.surroundings.look()
+    place.surroundings.saw_public_address("2001:db8:1:2::10")
+    by_ipv6 = place.surroundings.profile()
+    assert by_ipv6.public_address == "2001:db8:1:2::10"
+    place.surroundings.saw_public_address("84.255.241.1", "84.255.241.0-84.255.241.255")
+    by_ipv4 = place.surroundings.profile()
+    place.surroundings.saw_public_address("2001:db8:1:2::10")
+    assert place.surroundings.profile() == by_ipv4
+    assert by_ipv4.network_id != by_ipv6.network_id
+
+
 def test_an_answer_without_a_range_keeps_that_of_its_address(place: Place) -> None:
     """Uploads tell the address alone: the same one keeps its range, another has none."""
     place.surroundings.look()

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _NETWORK_ID_CHARS: Final = 12
+_IPV6_SUBNET_BITS: Final = 64
 _NO_NAMES: Final[Mapping[str, str]] = {}
 
 
@@ -95,7 +96,7 @@ class NetworkProfile(Struct, frozen=True, kw_only=True):
         """Twelve hexadecimal digits (``network_id_of``); None without a network."""
         if self.local_prefix is None:
             return None
-        return network_id_of(self.local_prefix, self.public_ip_range or self.public_address)
+        return network_id_of(self.local_prefix, self.public_ip_range or _shared(self.public_address))
 
     @property
     def proxy(self) -> str | None:
@@ -135,6 +136,17 @@ class NetworkProfile(Struct, frozen=True, kw_only=True):
             return str(ipaddress.ip_address(host))
         except ValueError:
             return self.proxy_addresses.get(host)
+
+
+def _shared(public_address: str | None) -> str | None:
+    """What the machines of one network have in common of it: in IPv6 each has addresses of its own."""
+    if public_address is None or ":" not in public_address:
+        return public_address
+    try:
+        subnet = ipaddress.ip_network((public_address, _IPV6_SUBNET_BITS), strict=False)
+    except ValueError:
+        return public_address
+    return str(subnet.network_address)
 
 
 def network_id_of(local_prefix: str, public: str | None) -> str:

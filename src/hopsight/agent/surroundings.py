@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from msgspec import structs
 
 from hopsight.agent.machine import platform_name
-from hopsight.agent.network import Network
+from hopsight.agent.network import IPV4, IPV6, Address, Family, Network
 from hopsight.agent.profile import NetworkProfile, profile_document
 from hopsight.agent.profile_here import read_profile
 from hopsight.agent.proxies import is_address
@@ -48,7 +48,7 @@ class Surroundings:
         self._info = read_info()
         self._profile = NetworkProfile(connection="Other")
         self._looked = False
-        self._public: tuple[str | None, str | None] = (None, None)
+        self._public: dict[Family, tuple[str, str | None]] = {}
         self._proxy_addresses: dict[str, str] = {}
         # Looks are taken in a thread, while the server's answers come in on the event loop.
         self._changing = threading.Lock()
@@ -71,7 +71,7 @@ class Surroundings:
         with self._changing:
             if self._looked and found.attachment != self._profile.attachment:
                 # Where the last network met the Internet says nothing of this one.
-                self._public = (None, None)
+                self._public.clear()
             self._looked = True
             self._profile = self._with_public(found)
             return self._profile
@@ -99,8 +99,10 @@ class Surroundings:
         if address is None:
             return
         with self._changing:
-            known_address, known_range = self._public
-            self._public = (address, ip_range or (known_range if address == known_address else None))
+            family = Address(address).family
+            known_address, known_range = self._public.get(family, (None, None))
+            kept = known_range if address == known_address else None
+            self._public[family] = (address, ip_range or kept)
             self._profile = self._with_public(self._profile)
 
     async def find_proxies(self) -> None:
@@ -126,7 +128,10 @@ class Surroundings:
         return self._info
 
     def _with_public(self, profile: NetworkProfile) -> NetworkProfile:
-        address, ip_range = self._public
+        # A server with both families sees now one, now the other: the network stays the same all the time.
+        own: Family = IPV6 if ":" in (profile.local_prefix or "") else IPV4
+        other: Family = IPV4 if own == IPV6 else IPV6
+        address, ip_range = self._public.get(own) or self._public.get(other) or (None, None)
         return structs.replace(profile, public_address=address, public_ip_range=ip_range)
 
 
