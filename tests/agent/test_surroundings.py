@@ -116,12 +116,13 @@ def test_a_server_that_sees_both_families_sees_one_network(place: Place) -> None
 
 
 def test_an_answer_without_a_range_keeps_that_of_its_address(place: Place) -> None:
-    """Uploads tell the address alone: the same one keeps its range, another has none."""
+    """Uploads tell the address alone: the same one keeps its range, another has none; a server beside it tells nothing."""
     place.surroundings.look()
     place.surroundings.saw_public_address("84.255.241.1", "84.255.241.0-84.255.241.255")
     place.surroundings.saw_public_address("84.255.241.1")
     assert place.surroundings.profile().public_ip_range == "84.255.241.0-84.255.241.255"
     place.surroundings.saw_public_address(None)
+    place.surroundings.saw_public_address("127.0.0.1")
     assert place.surroundings.profile().public_address == "84.255.241.1"
     place.surroundings.saw_public_address("198.51.100.1")
     assert place.surroundings.profile().public_ip_range is None

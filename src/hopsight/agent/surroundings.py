@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from hopsight.agent.attachment import is_loopback
 from hopsight.agent.machine import platform_name
 from hopsight.agent.network import IPV4, IPV6, Address, Family, Network
 from hopsight.agent.profile import NetworkProfile, profile_document
@@ -96,7 +97,8 @@ class Surroundings:
         Forgotten when the network changes. An upload's answer has no range: the known one stays with its
         address.
         """
-        if address is None:
+        if address is None or is_loopback(address):
+            # A server on this machine sees nothing of any network.
             return
         with self._changing:
             family = Address(address).family
