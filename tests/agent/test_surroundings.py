@@ -116,7 +116,7 @@ def test_a_server_that_sees_both_families_sees_one_network(place: Place) -> None
 
 
 def test_an_answer_without_a_range_keeps_that_of_its_address(place: Place) -> None:
-    """Uploads tell the address alone: the same one keeps its range; a server beside the agent tells nothing."""
+    """Uploads tell the address alone: the same one keeps its range; a local server tells nothing."""
     place.surroundings.look()
     place.surroundings.saw_public_address("84.255.241.1", "84.255.241.0-84.255.241.255")
     place.surroundings.saw_public_address("84.255.241.1")
