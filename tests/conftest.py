@@ -4,9 +4,15 @@ import os
 from collections.abc import Callable
 
 import pytest
+from hypothesis import Phase, settings
 from pytest_socket import socket_allow_hosts
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+# At home every run tries other examples, and makes those that fail small. CI tries the same ones each time.
+settings.register_profile("ci", derandomize=True, phases=(Phase.explicit, Phase.generate))
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 
 @pytest.fixture

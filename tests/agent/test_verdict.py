@@ -296,7 +296,7 @@ def test_more_loss_upstream_never_moves_the_blame_downstream(window: Window, dat
         return
     after = judge(_one_more_lost(window, data.draw(st.sampled_from(upstream)))).verdict.result
     # By their places on this way: a provider may stand before the proxy.
-    places = ["device", *(stretch.name for stretch in window.stretches)]
+    places: list[str] = ["device", *(stretch.name for stretch in window.stretches)]
     assert after == "no-verdict" or places.index(after) <= places.index(before)
 
 
