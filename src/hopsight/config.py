@@ -69,7 +69,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
         passive_include: only these sites or networks (``*.example.com``, ``192.0.2.0/24``); none: all.
         passive_exclude: never these; wins over include.
         asn_database: MaxMind-format file with AS numbers, for the hops of paths.
-        redact: what never leaves the machine (``agent/privacy.py`` knows the names).
+        redact: what never leaves the machine (``agent/privacy/`` knows the names).
         proxy: ``http://[USER:PASSWORD@]HOST:PORT`` for uploads; None: what the environment says.
         proxy_variables: of the environment, what says which proxies this machine's programs use.
         ca_file: PEM of the authorities that the server's certificate may come from; None: the system's.

@@ -14,8 +14,8 @@ import zstandard
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hopsight.agent.client import Credentials, ServerClient
-from hopsight.agent.spool import Spool
+from hopsight.agent.delivery.client import Credentials, ServerClient
+from hopsight.agent.delivery.spool import Spool
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.connection import ConnectionString, format_connection_string
 from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS

@@ -10,10 +10,10 @@ from msgspec import structs
 
 from hopsight.agent.documents import ping_document, session_detail, session_records, traceroute
 from hopsight.agent.measurement import ASLEEP, Measurement
-from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.profile.profile import NetworkProfile
 from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingResult
-from hopsight.agent.verdict import judge
-from hopsight.agent.verdict_window import Series, Stretch, Window
+from hopsight.agent.verdict.judge import judge
+from hopsight.agent.verdict.window import Series, Stretch, Window
 from hopsight.model.agents import Target
 from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord
 from hopsight.testing import AGENT_ID, ROUND_ID

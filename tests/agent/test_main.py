@@ -12,12 +12,12 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from hopsight.agent.delivery.sent import read_sent
+from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.main import Agent, create_agent
 from hopsight.agent.network import Family, IcmpSocket
 from hopsight.agent.results import ProbeOptions
-from hopsight.agent.sent import read_sent
-from hopsight.agent.spool import Spool
-from hopsight.agent.states import STOPPED
+from hopsight.agent.states.states import STOPPED
 from hopsight.agent.status import StatusFile
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock

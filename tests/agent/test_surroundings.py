@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hopsight.agent import profile_here
 from hopsight.agent import surroundings as module
 from hopsight.agent.machine import read_agent_info
 from hopsight.agent.network import Address
-from hopsight.agent.profile import NetworkProfile
-from hopsight.agent.proxies import ProxyServer, ProxySettings
+from hopsight.agent.profile import here as profile_here
+from hopsight.agent.profile.profile import NetworkProfile
+from hopsight.agent.profile.proxies import ProxyServer, ProxySettings
 from hopsight.agent.surroundings import Surroundings
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock

@@ -10,12 +10,12 @@ import pytest
 
 from hopsight.agent.network import Address
 from hopsight.agent.probing import Findings, Prober, Site
-from hopsight.agent.profile import NetworkProfile, profile_document
-from hopsight.agent.proxies import ProxyServer, ProxySettings
+from hopsight.agent.profile.profile import NetworkProfile, profile_document
+from hopsight.agent.profile.proxies import ProxyServer, ProxySettings
 from hopsight.agent.results import PingResult, ProbeOptions
-from hopsight.agent.shared_pings import SharedPings
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.agent.topology import Topology, TopologyWork, phase_of, targets_of
+from hopsight.agent.way.shared_pings import SharedPings
 from hopsight.model.ids import round_of
 from hopsight.model.network_documents import Ping, VpnProfile
 from hopsight.model.times import format_utc, parse_utc

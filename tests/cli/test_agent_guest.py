@@ -15,8 +15,8 @@ import msgspec
 import psutil
 import pytest
 
+from hopsight.agent.delivery.sent import SentLog
 from hopsight.agent.install import ENVIRONMENT_PATH, UNIT_PATH
-from hopsight.agent.sent import SentLog
 from hopsight.agent.status import AgentStatus, StatusFile, TargetStatus
 from hopsight.cli.agent_options import agent_config
 from hopsight.model.connection import ConnectionString, format_connection_string

@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from hopsight.agent.measurement import Measurement
-from hopsight.agent.profile import NetworkProfile, profile_document
+from hopsight.agent.profile.profile import NetworkProfile, profile_document
 from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingResult
-from hopsight.agent.verdict_segments import ping_of
+from hopsight.agent.verdict.segments import ping_of
 from hopsight.model.ids import new_session_id, round_of
 from hopsight.model.network_documents import (
     MAX_HOPS,

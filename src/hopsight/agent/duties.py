@@ -11,29 +11,29 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hopsight.agent.attachment import is_loopback
-from hopsight.agent.circumstances import Circumstances
-from hopsight.agent.client import ServerClient
-from hopsight.agent.configuration import Configuration
-from hopsight.agent.enrol import credentials_of
-from hopsight.agent.identity import Identity
+from hopsight.agent.delivery.client import ServerClient
+from hopsight.agent.delivery.configuration import Configuration
+from hopsight.agent.delivery.enrol import credentials_of
+from hopsight.agent.delivery.identity import Identity
+from hopsight.agent.delivery.sent import SentLog
+from hopsight.agent.delivery.spool import Spool
+from hopsight.agent.delivery.spool_batch import SpoolRecord
+from hopsight.agent.delivery.upload import Uploader, UploadHooks
 from hopsight.agent.instruments import AgentNetwork, Instruments, opened
 from hopsight.agent.measurement import Measurement
-from hopsight.agent.privacy import Redaction
-from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.privacy.redaction import Redaction
+from hopsight.agent.profile.profile import NetworkProfile
 from hopsight.agent.recording import Recorder
 from hopsight.agent.reporting import Reporter, Told, icmp_kind
 from hopsight.agent.results import ProbeOptions
 from hopsight.agent.rounds import Rounds, RoundWork
-from hopsight.agent.sent import SentLog
-from hopsight.agent.spool import Spool
-from hopsight.agent.spool_batch import SpoolRecord
-from hopsight.agent.state_keeper import StateKeeper
+from hopsight.agent.states.attachment import is_loopback
+from hopsight.agent.states.circumstances import Circumstances
+from hopsight.agent.states.keeper import StateKeeper
 from hopsight.agent.status import StatusFile
 from hopsight.agent.supervision import each_round, side_by_side, supervised
 from hopsight.agent.surroundings import Surroundings
 from hopsight.agent.topology import Topology, TopologyWork
-from hopsight.agent.upload import Uploader, UploadHooks
 from hopsight.agent.watching import Watched, Watching
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig

@@ -7,13 +7,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hopsight.agent.asn import AsnDatabase
 from hopsight.agent.measurement import Measurer
-from hopsight.agent.names import PathNames
 from hopsight.agent.network import Network, PassiveNetwork
-from hopsight.agent.own_sockets import OwnSockets
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
+from hopsight.agent.path.asn import AsnDatabase
+from hopsight.agent.path.names import PathNames
+from hopsight.agent.sockets.own import OwnSockets
 from hopsight.agent.surroundings import Surroundings
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import structlog
 
-from hopsight.agent.client import ServerClient
-from hopsight.agent.directory import AgentDirectory
+from hopsight.agent.delivery.client import ServerClient
+from hopsight.agent.delivery.directory import AgentDirectory
+from hopsight.agent.delivery.enrol import enrol_once, enrol_until_known, resolve_identity
+from hopsight.agent.delivery.server_route import route_to
+from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.duties import Duties, Parts
-from hopsight.agent.enrol import enrol_once, enrol_until_known, resolve_identity
 from hopsight.agent.instruments import AgentNetwork
 from hopsight.agent.machine import read_agent_info
 from hopsight.agent.passive.sites import SiteFilter
-from hopsight.agent.privacy import open_redaction
+from hopsight.agent.privacy.redaction import open_redaction
 from hopsight.agent.results import ProbeOptions
-from hopsight.agent.server_route import route_to
-from hopsight.agent.spool import Spool
 from hopsight.agent.surroundings import check_targets
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig

@@ -11,7 +11,7 @@ from hopsight.agent.network import Address, Family, Network, UnknownNameError
 from hopsight.agent.pacing import ClockReading, Spread
 from hopsight.agent.probes.path import PathTracer
 from hopsight.agent.probing import Site
-from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.profile.profile import NetworkProfile
 from hopsight.agent.results import (
     CLOCK_STEPPED,
     DEFAULT_TCP_PORT,
@@ -21,14 +21,14 @@ from hopsight.agent.results import (
     ProbeOptions,
     Protocol,
 )
-from hopsight.agent.segments import Tracer
-from hopsight.agent.segments_window import device_of, service_of
-from hopsight.agent.shared_pings import SharedPings
 from hopsight.agent.system import SystemSampler
-from hopsight.agent.verdict import judge, slept
-from hopsight.agent.verdict_window import Window
-from hopsight.agent.way import proxy_to
-from hopsight.agent.way_probing import Goal, Probed, WayProber
+from hopsight.agent.verdict.judge import judge, slept
+from hopsight.agent.verdict.window import Window
+from hopsight.agent.way.probing import Goal, Probed, WayProber
+from hopsight.agent.way.segments import Tracer
+from hopsight.agent.way.shared_pings import SharedPings
+from hopsight.agent.way.way import proxy_to
+from hopsight.agent.way.window import device_of, service_of
 from hopsight.clock import Clock
 from hopsight.model.agents import Target
 from hopsight.model.network_documents import Segment, Verdict

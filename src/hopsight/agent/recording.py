@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import structlog
 
+from hopsight.agent.delivery.identity import Identity
+from hopsight.agent.delivery.spool import Spool
+from hopsight.agent.delivery.spool_batch import SpoolRecord
 from hopsight.agent.documents import session_records
-from hopsight.agent.identity import Identity
 from hopsight.agent.measurement import Measurement
-from hopsight.agent.privacy import Redaction
-from hopsight.agent.spool import Spool
-from hopsight.agent.spool_batch import SpoolRecord
+from hopsight.agent.privacy.redaction import Redaction
 from hopsight.agent.status import TargetStatus
 from hopsight.agent.surroundings import Surroundings
 from hopsight.model.agents import Target

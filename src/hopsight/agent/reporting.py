@@ -6,13 +6,13 @@ import structlog
 from msgspec import Struct
 
 from hopsight import __version__
-from hopsight.agent.configuration import Configuration
-from hopsight.agent.identity import Identity
+from hopsight.agent.delivery.configuration import Configuration
+from hopsight.agent.delivery.identity import Identity
+from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.network import IPV4, Network
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.recording import Recorder
-from hopsight.agent.spool import Spool
-from hopsight.agent.state_keeper import StateKeeper
+from hopsight.agent.states.keeper import StateKeeper
 from hopsight.agent.status import AgentStatus, StatusFile, UsageMeter
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig

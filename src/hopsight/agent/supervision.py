@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from hopsight.agent.backoff import Backoff
+from hopsight.agent.delivery.backoff import Backoff
 from hopsight.clock import Clock
 from hopsight.model.ids import round_of
 

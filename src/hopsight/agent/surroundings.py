@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from hopsight.agent.attachment import is_loopback
 from hopsight.agent.machine import platform_name
 from hopsight.agent.network import IPV4, IPV6, Address, Family, Network
-from hopsight.agent.profile import NetworkProfile, profile_document
-from hopsight.agent.profile_here import read_profile
-from hopsight.agent.proxies import is_address
+from hopsight.agent.profile.here import read_profile
+from hopsight.agent.profile.profile import NetworkProfile, profile_document
+from hopsight.agent.profile.proxies import is_address
+from hopsight.agent.states.attachment import is_loopback
 from hopsight.agent.targets import parse_target
 from hopsight.config import AgentConfig
 from hopsight.errors import InvalidValueError

@@ -7,8 +7,6 @@ from typing import Final
 
 import psutil
 
-from hopsight.agent.icmp_socket import open_icmp_socket
-from hopsight.agent.netlink import route_to, table_routes
 from hopsight.agent.network import (
     Address,
     Family,
@@ -23,13 +21,15 @@ from hopsight.agent.network import (
     UnknownNameError,
     WatchSocket,
 )
-from hopsight.agent.own_sockets import OwnSockets
 from hopsight.agent.passive.name_socket import open_name_socket
 from hopsight.agent.passive.watch_socket import open_watch_socket, read_listening_ports
-from hopsight.agent.path_icmp_socket import open_path_socket
-from hopsight.agent.path_reverse import reverse_name
-from hopsight.agent.path_syn_flow import open_syn_flow
-from hopsight.agent.tcp_connect import connect_tcp
+from hopsight.agent.path.icmp_socket import open_path_socket
+from hopsight.agent.path.reverse import reverse_name
+from hopsight.agent.path.syn_flow import open_syn_flow
+from hopsight.agent.sockets.icmp import open_icmp_socket
+from hopsight.agent.sockets.netlink import route_to, table_routes
+from hopsight.agent.sockets.own import OwnSockets
+from hopsight.agent.sockets.tcp import connect_tcp
 from hopsight.clock import Clock
 
 # "No such name" and "a name without an address"; all else means that nobody could say.

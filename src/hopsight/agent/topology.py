@@ -12,12 +12,12 @@ from hopsight.agent.documents import ping_document
 from hopsight.agent.network import Address
 from hopsight.agent.pacing import ClockReading
 from hopsight.agent.probing import Findings, Site
-from hopsight.agent.profile import NetworkProfile, profile_document
+from hopsight.agent.profile.profile import NetworkProfile, profile_document
 from hopsight.agent.results import ProbeOptions
-from hopsight.agent.segments import NO_ICMP
-from hopsight.agent.shared_pings import SharedPings
-from hopsight.agent.states import EARLIEST_S
+from hopsight.agent.states.states import EARLIEST_S
 from hopsight.agent.system import SystemSampler
+from hopsight.agent.way.segments import NO_ICMP
+from hopsight.agent.way.shared_pings import SharedPings
 from hopsight.clock import Clock
 from hopsight.model.ids import round_of
 from hopsight.model.network_documents import Ping

@@ -125,10 +125,10 @@ def _as_variable(value: Any) -> str:
 
 def _check_settings(context: typer.Context, connection_string: str | None) -> None:
     """What a start would refuse is refused now, while somebody is looking."""
-    from hopsight.agent.asn import AsnDatabase
+    from hopsight.agent.delivery.server_route import route_to
     from hopsight.agent.passive.sites import SiteFilter
-    from hopsight.agent.privacy import Redaction
-    from hopsight.agent.server_route import route_to
+    from hopsight.agent.path.asn import AsnDatabase
+    from hopsight.agent.privacy.redaction import Redaction
     from hopsight.agent.surroundings import check_targets
     from hopsight.cli.agent_options import agent_config
     from hopsight.model.connection import parse_connection_string

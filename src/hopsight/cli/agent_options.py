@@ -144,7 +144,7 @@ StopWithStdinOption = Annotated[bool, typer.Option("--stop-with-stdin", hidden=T
 
 def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
     """The settings that the options make (``given`` by their names in Python)."""
-    from hopsight.agent.proxies import proxy_variables
+    from hopsight.agent.profile.proxies import proxy_variables
 
     return AgentConfig(
         data=data,

@@ -10,7 +10,7 @@ from hopsight.cli.data_directory import DataOption
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hopsight.agent.sent import SentUpload
+    from hopsight.agent.delivery.sent import SentUpload
 
 UPLOADS: Final = 10
 
@@ -28,7 +28,7 @@ def sent(
     """
     import msgspec
 
-    from hopsight.agent.sent import read_sent
+    from hopsight.agent.delivery.sent import read_sent
 
     nothing = True
     for upload in read_sent(agent_directory(context, data), limit):

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from hopsight.agent.asn import AsnDatabase
     from hopsight.agent.measurement import Measurement
-    from hopsight.agent.names import PathNames
     from hopsight.agent.network import Family
+    from hopsight.agent.path.asn import AsnDatabase
+    from hopsight.agent.path.names import PathNames
     from hopsight.agent.results import ProbeOptions
     from hopsight.clock import Clock
     from hopsight.model.agents import Target
@@ -105,7 +105,7 @@ def _print(measured: "list[tuple[str, Measurement]]", *, path: bool) -> None:
 def _opened(asn_database: Path | None) -> "AsnDatabase | None":
     if asn_database is None:
         return None
-    from hopsight.agent.asn import AsnDatabase
+    from hopsight.agent.path.asn import AsnDatabase
 
     return AsnDatabase(asn_database)
 
@@ -134,9 +134,9 @@ async def _measure_all(
     import random
 
     from hopsight.agent.measurement import Measurer
-    from hopsight.agent.names import PathNames
-    from hopsight.agent.profile_here import read_profile
-    from hopsight.agent.proxies import proxy_variables
+    from hopsight.agent.path.names import PathNames
+    from hopsight.agent.profile.here import read_profile
+    from hopsight.agent.profile.proxies import proxy_variables
     from hopsight.agent.system_network import SystemNetwork
     from hopsight.clock import SystemClock
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from hopsight.agent.backoff import Backoff
-from hopsight.agent.client import Credentials, ServerClient
+from hopsight.agent.delivery.backoff import Backoff
+from hopsight.agent.delivery.client import Credentials, ServerClient
 from hopsight.clock import Clock
 from hopsight.errors import UploadError
 from hopsight.model.connection import ConnectionString

@@ -19,12 +19,12 @@ import msgspec
 import structlog
 from structlog.testing import capture_logs
 
-from hopsight.agent.client import ServerClient
+from hopsight.agent.delivery.client import ServerClient
 from hopsight.agent.network import Address
-from hopsight.agent.own_sockets import OwnSockets
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
 from hopsight.agent.passive.watch_socket import open_watch_socket
+from hopsight.agent.sockets.own import OwnSockets
 from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
 from hopsight.errors import UploadError

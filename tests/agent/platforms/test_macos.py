@@ -3,7 +3,7 @@
 import pytest
 
 from hopsight.agent.platforms import macos
-from hopsight.agent.proxies import ProxyServer
+from hopsight.agent.profile.proxies import ProxyServer
 
 ROUTE = """\
    route to: default

@@ -6,7 +6,7 @@ import pytest
 
 from hopsight.agent.platforms import macos, windows
 from hopsight.agent.platforms.profile import platform_profile, run_tool
-from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.profile.profile import NetworkProfile
 
 
 def test_each_platform_asks_its_own_tools() -> None:

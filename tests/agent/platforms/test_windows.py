@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hopsight.agent.platforms import windows
-from hopsight.agent.proxies import ProxyServer
+from hopsight.agent.profile.proxies import ProxyServer
 
 ROUTES = json.dumps(
     [

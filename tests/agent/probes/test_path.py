@@ -19,7 +19,7 @@ from hopsight.agent.network import (
     SynAnswer,
     SynFlow,
 )
-from hopsight.agent.path_packets import checksum
+from hopsight.agent.path.packets import checksum
 from hopsight.agent.probes import path_icmp
 from hopsight.agent.probes.path import NOBODY, PathTracer, first_public_hop
 from hopsight.agent.results import HopResult, PathResult

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from hopsight.agent.packet_filter import (
+from hopsight.agent.passive.dns_answers import MAX_MESSAGE_BYTES
+from hopsight.agent.sockets.packet_filter import (
     DROP,
     JUMP_IF_ANY_BIT,
     JUMP_IF_EQUAL,
@@ -23,7 +24,6 @@ from hopsight.agent.packet_filter import (
     Step,
     attach_filter,
 )
-from hopsight.agent.passive.dns_answers import MAX_MESSAGE_BYTES
 from hopsight.errors import ProbeUnavailableError
 
 _IPV4_TYPE, _IPV6_TYPE = 0x0800, 0x86DD

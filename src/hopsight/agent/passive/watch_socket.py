@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Final
 
 from hopsight.agent.network import ClosedSocket
-from hopsight.agent.own_sockets import OwnSockets
-from hopsight.agent.packet_filter import (
+from hopsight.agent.passive.inet_diag import closed_sockets, listening_ports, listening_request
+from hopsight.agent.sockets.own import OwnSockets
+from hopsight.agent.sockets.packet_filter import (
     ACCEPT,
     DROP,
     JUMP_IF_EQUAL,
@@ -20,7 +21,6 @@ from hopsight.agent.packet_filter import (
     Step,
     attach_filter,
 )
-from hopsight.agent.passive.inet_diag import closed_sockets, listening_ports, listening_request
 from hopsight.errors import ProbeUnavailableError
 
 _SOCK_DIAG: Final = 4

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from hopsight.agent.platforms.reading import NetworkFacts, Run, is_address, number_in, pairs_of
-from hopsight.agent.proxies import ProxyServer, ProxySettings
+from hopsight.agent.profile.proxies import ProxyServer, ProxySettings
 from hopsight.model.network_documents import WirelessProfile
 
 ROUTE: Final = ("/sbin/route", "-n", "get", "default")

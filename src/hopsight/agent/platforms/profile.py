@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from hopsight.agent.platforms import macos, windows
 from hopsight.agent.platforms.reading import Run
-from hopsight.agent.profile import NetworkProfile
+from hopsight.agent.profile.profile import NetworkProfile
 
 PATIENCE_S: Final = 5.0
 """A tool that takes longer than this says nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from hopsight.agent.proxies import ProxySettings
+from hopsight.agent.profile.proxies import ProxySettings
 from hopsight.model.network_documents import WirelessProfile
 
 Run = Callable[[Sequence[str]], str]

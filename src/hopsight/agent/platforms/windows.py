@@ -9,7 +9,13 @@ from typing import Any, Final
 import msgspec
 
 from hopsight.agent.platforms.reading import NetworkFacts, Run, is_address, number_in, pairs_of
-from hopsight.agent.proxies import ProxyServer, ProxySettings, parse_bypass, parse_proxy, without_credentials
+from hopsight.agent.profile.proxies import (
+    ProxyServer,
+    ProxySettings,
+    parse_bypass,
+    parse_proxy,
+    without_credentials,
+)
 from hopsight.model.network_documents import WirelessProfile
 
 _POWERSHELL: Final = ("powershell.exe", "-NoProfile", "-NonInteractive", "-Command")

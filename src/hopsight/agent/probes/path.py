@@ -8,7 +8,7 @@ from typing import Final
 
 from hopsight.agent.network import Address, Family, PathNetwork
 from hopsight.agent.pacing import Spread
-from hopsight.agent.path_packets import TOKEN_BYTES
+from hopsight.agent.path.packets import TOKEN_BYTES
 from hopsight.agent.probes.path_hops import MAX_TTL, HopTable
 from hopsight.agent.probes.path_icmp import IcmpTrace, PathEngine
 from hopsight.agent.probes.path_tcp import TcpTrace

@@ -6,7 +6,7 @@ import random
 from typing import Final
 
 from hopsight.agent.network import Address, EchoReply, HopAnswer, PathEvent, PathSocket, SendStamp
-from hopsight.agent.path_packets import TOKEN_BYTES, flow_payload
+from hopsight.agent.path.packets import TOKEN_BYTES, flow_payload
 from hopsight.agent.probes.path_hops import MAX_TTL, HopTable
 from hopsight.clock import Clock
 

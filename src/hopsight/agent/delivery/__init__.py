@@ -1,0 +1,1 @@
+"""From this machine to its server: enrolment, spool, upload, configuration."""

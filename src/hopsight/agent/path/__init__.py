@@ -1,0 +1,1 @@
+"""What path traces are made of, and what their hops are called."""

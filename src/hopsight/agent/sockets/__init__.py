@@ -1,0 +1,1 @@
+"""Sockets of the system, and what the kernel is asked through them."""

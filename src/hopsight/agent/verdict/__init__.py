@@ -1,0 +1,1 @@
+"""The verdict: the first segment at fault, from numbers alone."""

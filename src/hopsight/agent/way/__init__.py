@@ -1,0 +1,1 @@
+"""The way of a session, measured in its window."""
