@@ -48,6 +48,10 @@ __all__ = [
 ]
 
 
+class _OtherFamilyError(OSError):
+    """A name has addresses, but none of the family that was asked for."""
+
+
 class Measurement(Struct, frozen=True, kw_only=True):
     """What one window found about one target.
 
@@ -220,7 +224,7 @@ class Measurer:
             best.setdefault(address.family, address)
         if wanted is not None:
             if wanted not in best:
-                raise OSError(f"it has no IPv{wanted} address")
+                raise _OtherFamilyError(f"it has no IPv{wanted} address")
             return [best[wanted]]
         if len(best) == 1:
             return [addresses[0]]
@@ -249,7 +253,8 @@ class Measurer:
         what = f"the proxy {host}" if found.proxied else host
         found = structs.replace(found, errors=(f"cannot resolve {what}: {error}",))
         # Name servers that say no are reached; when they say nothing, the gateway may tell why.
-        probed = None if unknown_name else await self._ways.ping_gateway(profile, options)
+        answered = unknown_name or isinstance(error, _OtherFamilyError)
+        probed = None if answered else await self._ways.ping_gateway(profile, options)
         if probed is not None and probed.way.gateway is not None:
             found = structs.replace(
                 found, gateway=probed.way.gateway.host, gateway_ping=probed.survey.gateway

@@ -118,9 +118,16 @@ class Rounds:
         due_s = self._next_due_s()
         while (left_s := due_s - self._clock.now()) > 0 or left_s < -LATE_S:
             if left_s > SESSION_ROUND_S or left_s < -LATE_S:
+                if left_s < -LATE_S and self._just_begun():
+                    return
                 _log.info("clock set, or machine slept: waiting for the next round")
                 due_s = self._next_due_s()
             await self._clock.sleep(min(max(due_s - self._clock.now(), 0.0), CHECK_S))
+
+    def _just_begun(self) -> bool:
+        """Whether a round that was not measured began when this process could not notice: it still can be."""
+        now_s = self._clock.now()
+        return round_of(now_s) != self._previous and now_s - round_of(now_s) <= CHECK_S
 
     def _next_due_s(self) -> int:
         return round_of(self._clock.now()) + SESSION_ROUND_S

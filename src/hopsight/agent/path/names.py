@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 from collections import deque
 from typing import Final
 
@@ -59,6 +60,9 @@ class PathNames:
 
     def name_of(self, address: str) -> str | None:
         """The name that is known by now; None: none, or none yet: it is being asked for."""
+        if ipaddress.ip_address(address).is_loopback:
+            # This machine: no name server is to be bothered with it.
+            return None
         known = self._known.get(address)
         if known is None or known.until_s <= self._clock.monotonic():
             self._ask(address)
