@@ -53,18 +53,21 @@ class Rounds:
         self._clock = clock
         self._agent_id = agent_id
         self._previous: int | None = None
+        self._tried: int | None = None
         self.first_done = asyncio.Event()
 
     async def run(self) -> None:
         """The first round at once, the others when a minute starts."""
         while True:
             started_s = self._clock.now()
+            self._tried = round_of(started_s)
             try:
                 await self._run_due(started_s)
             except Exception:  # noqa: BLE001 - a fault of ours in one round must not end all measuring
                 _log.exception("a round failed")
             self.first_done.set()
-            self._note_skipped(started_s)
+            if not self._just_begun():
+                self._note_skipped(started_s)
             await self._until_next()
 
     async def run_once(self) -> int:
@@ -115,6 +118,8 @@ class Rounds:
 
     async def _until_next(self) -> None:
         """Wait for a minute to start, in short steps: the clock may be set, the machine may sleep."""
+        if self._just_begun():
+            return
         due_s = self._next_due_s()
         while (left_s := due_s - self._clock.now()) > 0 or left_s < -LATE_S:
             if left_s > SESSION_ROUND_S or left_s < -LATE_S:
@@ -125,9 +130,9 @@ class Rounds:
             await self._clock.sleep(min(max(due_s - self._clock.now(), 0.0), CHECK_S))
 
     def _just_begun(self) -> bool:
-        """Whether a round that was not measured began when this process could not notice: it still can be."""
+        """Whether a round began while another was under way, or the machine slept: it still can be."""
         now_s = self._clock.now()
-        return round_of(now_s) != self._previous and now_s - round_of(now_s) <= CHECK_S
+        return round_of(now_s) != self._tried and now_s - round_of(now_s) <= CHECK_S
 
     def _next_due_s(self) -> int:
         return round_of(self._clock.now()) + SESSION_ROUND_S

@@ -52,6 +52,7 @@ SEEN_S = LOOK_S + 1
 """How late the start or end of a state is seen."""
 HEARTBEAT_S = 61.0
 POLL_S = 11.0
+BACKOFF_S = 330.0
 
 What = Literal["asleep", "offline", "disabled", "stop", "crash", "step"]
 
@@ -334,15 +335,15 @@ def lengths_of(world: World) -> dict[str, float]:
 NAMES = {"stop": "stopped", "crash": "stopped"}
 
 
-def check_lengths(world: World, happenings: Sequence[Happening]) -> None:
-    """Each state takes as long as what happened, but for how late it is seen."""
+def check_lengths(world: World, happenings: Sequence[Happening], poll_s: float = POLL_S) -> None:
+    """Each state takes as long as what happened, but for how late it is seen (disabled: within ``poll_s``)."""
     expected_s: defaultdict[str, float] = defaultdict(float)
     tolerated_s: defaultdict[str, float] = defaultdict(float)
     for happening in happenings:
         if happening.what != "step":
             name = NAMES.get(happening.what, happening.what)
             expected_s[name] += happening.length_s
-            tolerated_s[name] += {"crash": HEARTBEAT_S, "disabled": POLL_S, "asleep": 0.01}.get(
+            tolerated_s[name] += {"crash": HEARTBEAT_S, "disabled": poll_s, "asleep": 0.01}.get(
                 happening.what, SEEN_S
             )
     found_s = lengths_of(world)
@@ -451,7 +452,8 @@ def test_hours_of_anything(
     with tempfile.TemporaryDirectory(dir=directory) as own:
         world = lived(Path(own), happenings, [absence], until_s)
         check_delivered(world)
-        check_lengths(world, happenings)
+        # A server that was away, or out of reach, is asked again after a longer wait.
+        check_lengths(world, happenings, poll_s=BACKOFF_S)
         check_rounds(world, until_s)
 
 
