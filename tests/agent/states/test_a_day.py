@@ -336,7 +336,7 @@ NAMES = {"stop": "stopped", "crash": "stopped"}
 
 
 def check_lengths(world: World, happenings: Sequence[Happening], poll_s: float = POLL_S) -> None:
-    """Each state takes as long as what happened, but for how late it is seen (disabled: within ``poll_s``)."""
+    """Each state takes as long as what happened, but for how late it is seen (``poll_s``: disabled)."""
     expected_s: defaultdict[str, float] = defaultdict(float)
     tolerated_s: defaultdict[str, float] = defaultdict(float)
     for happening in happenings:
