@@ -10,6 +10,7 @@ from typing import Final, Literal
 from hopsight.agent.network import IPV4, Address, EchoReply, Family, HopAnswer, PathEvent, SendStamp
 from hopsight.agent.path import errors as path_errors
 from hopsight.agent.path.packets import checksum, mpls_labels
+from hopsight.agent.sockets.icmp import unprivileged_else_raw
 from hopsight.errors import ProbeUnavailableError
 
 _HEADER: Final = struct.Struct("!BBHHH")
@@ -179,18 +180,5 @@ def open_path_socket(family: Family, identifier: int) -> SystemPathSocket:
     """
     if sys.platform != "linux":
         raise ProbeUnavailableError("tracing paths is built for Linux only as yet")
-    domain = socket.AF_INET if family == IPV4 else socket.AF_INET6
-    number = socket.IPPROTO_ICMP if family == IPV4 else socket.IPPROTO_ICMPV6
-    reason: OSError | None = None
-    kinds: tuple[tuple[Literal["datagram", "raw"], socket.SocketKind], ...] = (
-        ("datagram", socket.SOCK_DGRAM),
-        ("raw", socket.SOCK_RAW),
-    )
-    for kind, system_kind in kinds:
-        try:
-            return SystemPathSocket(socket.socket(domain, system_kind, number), family, kind, identifier)
-        except OSError as error:
-            reason = error
-    if isinstance(reason, PermissionError):
-        raise ProbeUnavailableError(_HOW_TO_GET_IT) from None
-    raise ProbeUnavailableError(f"ICMP over IPv{family} is not to be had: {reason}")
+    opened, kind = unprivileged_else_raw(family, _HOW_TO_GET_IT)
+    return SystemPathSocket(opened, family, kind, identifier)

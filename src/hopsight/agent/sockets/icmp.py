@@ -219,6 +219,18 @@ def open_icmp_socket(family: Family, identifier: int) -> SystemIcmpSocket:
     """
     if os.name == "nt":
         raise ProbeUnavailableError("ICMP is not built for this system yet: only TCP can be measured")
+    opened, kind = unprivileged_else_raw(family, _HOW_TO_GET_IT)
+    return SystemIcmpSocket(opened, family, kind, identifier)
+
+
+def unprivileged_else_raw(
+    family: Family, how_to_get_it: str
+) -> tuple[socket.socket, Literal["datagram", "raw"]]:
+    """An ICMP socket as the system gives it, and which kind that is.
+
+    Raises:
+        ProbeUnavailableError: neither is allowed (says ``how_to_get_it``), or the family is not there.
+    """
     domain = socket.AF_INET if family == IPV4 else socket.AF_INET6
     number = socket.IPPROTO_ICMP if family == IPV4 else socket.IPPROTO_ICMPV6
     reason: OSError | None = None
@@ -228,11 +240,11 @@ def open_icmp_socket(family: Family, identifier: int) -> SystemIcmpSocket:
     )
     for kind, system_kind in kinds:
         try:
-            return SystemIcmpSocket(socket.socket(domain, system_kind, number), family, kind, identifier)
+            return socket.socket(domain, system_kind, number), kind
         except OSError as error:
             reason = error
     if isinstance(reason, PermissionError):
-        raise ProbeUnavailableError(_HOW_TO_GET_IT) from None
+        raise ProbeUnavailableError(how_to_get_it) from None
     raise ProbeUnavailableError(f"ICMP over IPv{family} is not to be had: {reason}")
 
 
