@@ -131,12 +131,13 @@ def test_a_user_that_does_not_exist_is_named(tmp_path: Path) -> None:
         needs_raw("no-such-user-here", tmp_path / "range")
 
 
-@pytest.mark.parametrize("place", ["/root/.venv/bin/hopsight", "/home/x/bin/hopsight", "/tmp/v/bin/hopsight"])
+@pytest.mark.parametrize("place", ["root/.venv", "home/x", "tmp/v", "var/tmp", "run/user/1000"])
 def test_a_program_that_a_service_cannot_see_is_refused(place: str) -> None:
     """It would start, and fail, again and again."""
     with pytest.raises(ConfigError, match="python3 -m venv /opt/hopsight"):
-        check_command(place)
+        check_command(f"/{place}/bin/hopsight")
     check_command("/opt/hopsight/bin/hopsight")
+    check_command("/homes/hopsight")
 
 
 def test_files_are_written_private_and_removed(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ SECRET_VARIABLE: Final = "HOPSIGHT_CONNECTION_STRING"  # noqa: S105 - its name, 
 # systemd.exec(5): the numbers that DynamicUser= draws from.
 _DYNAMIC_GROUPS: Final = (61_184, 65_519)
 _PING_GROUP_RANGE: Final = Path("/proc/sys/net/ipv4/ping_group_range")
-_PRIVATE_PLACES: Final = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 - not used, refused
+# Below the root: what ProtectHome= and PrivateTmp= hide from a service.
+_PRIVATE_PLACES: Final = ("home", "root", "run/user", "tmp", "var/tmp")
 
 
 _UNIT: Final = """\
@@ -151,11 +152,12 @@ def check_command(path: str) -> None:
     Raises:
         ConfigError: it is where only one user can, or where services see nothing.
     """
-    real = f"{Path(path).parent.resolve()}/"
-    if real.startswith(_PRIVATE_PLACES) or path.startswith(_PRIVATE_PLACES):
+    private = [Path("/", place) for place in _PRIVATE_PLACES]
+    given = (Path(path), Path(path).parent.resolve())
+    if any(one.is_relative_to(place) for one in given for place in private):
         accepted = (
             "a place that a service may read: python3 -m venv /opt/hopsight && "
-            "/opt/hopsight/bin/pip install hopsight, then /opt/hopsight/bin/hopsight agent install"
+            "/opt/hopsight/bin/pip install . in a clone, then /opt/hopsight/bin/hopsight agent install"
         )
         raise ConfigError("program", path, accepted)
 
