@@ -5,7 +5,14 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
-from hopsight.accounts.schema import metadata, revision, schema_version, target_agents
+from hopsight.accounts.schema import (
+    audit_events,
+    metadata,
+    network_names,
+    revision,
+    schema_version,
+    target_agents,
+)
 from hopsight.errors import ConfigError
 
 Migration = Callable[[Connection], None]
@@ -16,8 +23,18 @@ def _targets_have_intervals_and_agents(connection: Connection) -> None:
     target_agents.create(connection)
 
 
+def _agents_are_renamed_and_restored(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE agents ADD COLUMN given_name VARCHAR(255)"))
+    connection.execute(text("ALTER TABLE agents ADD COLUMN deleted_s INTEGER"))
+    network_names.create(connection)
+    audit_events.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
-MIGRATIONS: Final[tuple[Migration, ...]] = (_targets_have_intervals_and_agents,)
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    _targets_have_intervals_and_agents,
+    _agents_are_renamed_and_restored,
+)
 
 
 def migrate(connection: Connection, steps: tuple[Migration, ...] = MIGRATIONS) -> None:

@@ -3,6 +3,7 @@
 from sqlalchemy import (
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -103,6 +104,10 @@ agents = Table(
     Column("created_s", Integer, nullable=False),
     Column("last_seen_s", Integer, nullable=False),
     Column("public_ip", String(45)),
+    # A name that an administrator gave: what the agent calls itself no longer counts.
+    Column("given_name", String(255)),
+    # When it was deleted; NULL with ``deleted``: before this was noted, and so too long ago to restore.
+    Column("deleted_s", Integer),
     Index("agents_by_aid", "aid", "deleted", "agent_id"),
 )
 
@@ -126,4 +131,33 @@ target_agents = Table(
     metadata,
     Column("target_id", ForeignKey("targets.target_id", ondelete="CASCADE"), primary_key=True),
     Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+)
+
+# What administrators call networks, and where they are: for those that no database of addresses knows.
+network_names = Table(
+    "network_names",
+    metadata,
+    Column("aid", ForeignKey("account_groups.aid", ondelete="CASCADE"), primary_key=True),
+    Column("network_id", String(12), primary_key=True),
+    Column("location", String(255)),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("org_name", String(255)),
+)
+
+# Who changed what, when, from where. No foreign keys: events outlive whom they are about.
+audit_events = Table(
+    "audit_events",
+    metadata,
+    Column("event_id", Integer, primary_key=True),
+    Column("time_s", Integer, nullable=False),
+    Column("org_id", Integer),
+    Column("aid", Integer),
+    Column("uid", Integer),
+    Column("who", String(254), nullable=False),
+    Column("ip_address", String(45)),
+    Column("event", String(64), nullable=False),
+    Column("resources", Text, nullable=False),
+    Index("audit_events_by_org", "org_id", "time_s", "event_id"),
+    sqlite_autoincrement=True,
 )

@@ -4,12 +4,19 @@ from typing import Final
 
 from msgspec import Struct
 
-from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.dimensions import (
+    AGENT_STATES,
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+    WEB_SESSIONS,
+)
 from hopsight.model.ids import SESSION_ROUND_S
 from hopsight.model.sessions import NetworkSession
 from hopsight.model.states import AgentState
 from hopsight.model.topology import TOPOLOGY_ROUND_S, NetworkProbe, NetworkProbeDetail
 from hopsight.model.user_sessions import SessionDetail, UserSession
+from hopsight.model.web_sessions import WebPageDetail, WebSession
 
 
 class Kind(Struct, frozen=True):
@@ -32,7 +39,6 @@ class Kind(Struct, frozen=True):
     detail: type[Struct] | None = None
 
 
-# Web sessions (API.md 3.4) become one more row here.
 KINDS: Final = {
     NETWORK_SESSIONS: Kind(
         name=NETWORK_SESSIONS,
@@ -48,6 +54,14 @@ KINDS: Final = {
         document=UserSession,
         round_s=SESSION_ROUND_S,
         detail=SessionDetail,
+    ),
+    WEB_SESSIONS: Kind(
+        name=WEB_SESSIONS,
+        table="web_sessions",
+        list_key="webSessions",
+        document=WebSession,
+        round_s=SESSION_ROUND_S,
+        detail=WebPageDetail,
     ),
     NETWORK_PROBES: Kind(
         name=NETWORK_PROBES,

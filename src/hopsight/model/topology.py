@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from hopsight.model.network_documents import NetworkProfileDocument, Ping
 from hopsight.model.sessions import AgentIdText, DateTimeText, IpAddressText
 from hopsight.model.system import SystemMetrics
+from hopsight.model.user_sessions import Coordinates
 
 TOPOLOGY_ROUND_S: Final = 300
 """Length of a round of network topology."""
@@ -39,6 +40,7 @@ class NetworkProbeDetail(Struct, rename="camel", frozen=True, kw_only=True, omit
     """What the detail adds. ``target_kind`` is ours."""
 
     network_profile: NetworkProfileDocument | None = None
+    coordinates: Coordinates | None = None
     target_kind: TargetKind = "gateway"
 
 

@@ -28,6 +28,7 @@ from hopsight.model.sessions import AgentId, IpAddress, IpAddressText, NetworkSe
 from hopsight.model.states import AgentState
 from hopsight.model.topology import NetworkProbe, NetworkProbeDetail
 from hopsight.model.user_sessions import SessionDetail, UserSession
+from hopsight.model.web_sessions import WebPageDetail, WebSession
 
 SCHEMA_VERSION: Final = 1
 MAX_BATCH_RECORDS: Final = 5_000
@@ -113,6 +114,17 @@ class UserSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_
     trigger: Literal["auto", "user"] = "auto"
 
 
+class WebSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One page on its way to the server; its user session travels apart, and may come later."""
+
+    document: WebSession
+    detail: WebPageDetail
+    context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
+    visited_site: VisitedSite | None = None
+    destination_ip: IpAddressText | None = None
+    trigger: Literal["auto", "user"] = "auto"
+
+
 class NetworkProbeRecord(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One probe of the local infrastructure on its way to the server."""
 
@@ -153,6 +165,7 @@ class UploadBatch(Struct, rename="camel", frozen=True, kw_only=True, omit_defaul
     contexts: Annotated[list[MeasurementContext], Meta(max_length=MAX_BATCH_CONTEXTS)] = []
     network_sessions: Annotated[list[NetworkSessionRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
     user_sessions: Annotated[list[UserSessionRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    web_sessions: Annotated[list[WebSessionRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
     network_probes: Annotated[list[NetworkProbeRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
     agent_states: Annotated[list[AgentStateRecord], Meta(max_length=MAX_BATCH_RECORDS)] = []
     usage: AgentUsage | None = None
@@ -167,6 +180,7 @@ class RawUploadBatch(Struct, rename="camel", frozen=True, kw_only=True):
     contexts: Annotated[list[Raw], Meta(max_length=MAX_BATCH_CONTEXTS)] = []
     network_sessions: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
     user_sessions: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
+    web_sessions: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
     network_probes: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
     agent_states: Annotated[list[Raw], Meta(max_length=MAX_BATCH_RECORDS)] = []
     usage: Raw | UnsetType = UNSET

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, field
 
 from hopsight.model.agents import Text
+from hopsight.model.har import Browser, HarPage
 from hopsight.model.network_documents import (
     MAX_LISTED,
     Connect,
@@ -36,6 +37,8 @@ class UserSession(Struct, rename="camel", frozen=True, kw_only=True, omit_defaul
     Args:
         committed: when the server stored it: written there, whatever the agent says.
         source_addr: public address of the agent: written there, too.
+        org_name: who that address belongs to, when the operator gives a database. Written there.
+        experience_score: 0 to 1 (``docs/score.md``); absent on no data, never 0 for it. Written there.
     """
 
     user_session_id: SessionIdText
@@ -49,6 +52,7 @@ class UserSession(Struct, rename="camel", frozen=True, kw_only=True, omit_defaul
     committed: DateTimeText | None = None
     source_addr: IpAddressText | None = None
     org_name: Text | None = None
+    experience_score: Annotated[float, Meta(ge=0, le=1)] | None = None
 
 
 class SessionNetwork(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -88,11 +92,22 @@ class PassiveTraffic(Struct, rename="camel", frozen=True, kw_only=True, omit_def
     name_from: Text | None = None
 
 
+class Coordinates(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where the endpoint was."""
+
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    location: Text | None = None
+
+
 class SessionDetail(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is kept of a user session besides its list item.
 
     Args:
         network: as the API has it.
+        browser: what fetched the pages; absent where nothing did.
+        coordinates: where the endpoint was.
+        pages: what was fetched, in short; each has an archive of its own.
         segments: the way, from the device to the destination. Ours (as all below).
         verdict: absent where nothing was probed.
         passive: for a session that was watched, not probed.
@@ -101,6 +116,9 @@ class SessionDetail(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
     """
 
     network: SessionNetwork
+    browser: Browser | None = None
+    coordinates: Coordinates | None = None
+    pages: Annotated[tuple[HarPage, ...], Meta(max_length=100)] = ()
     segments: Annotated[tuple[Segment, ...], Meta(max_length=MAX_LISTED)] = ()
     verdict: Verdict | None = None
     passive: PassiveTraffic | None = None

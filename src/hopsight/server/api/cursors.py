@@ -37,7 +37,7 @@ class PagePlace(Struct, frozen=True, array_like=True):
     of: str
     page: Annotated[int, Meta(ge=2, le=10**9)]
     round_id: Annotated[int, Meta(ge=0, le=2**53)]
-    item_id: Annotated[str, Meta(min_length=1, max_length=128, pattern="^[0-9A-Za-z:-]+$")]
+    item_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[0-9A-Za-z:_-]+$(?!\n)")]
     pinned_round: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     filters: Annotated[tuple[SearchFilter, ...], Meta(max_length=MAX_FILTERS)] = ()
 
