@@ -7,6 +7,7 @@ from msgspec import structs
 from hopsight.errors import InvalidValueError
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.query import Record
+from hopsight.model.score import score_of
 from hopsight.model.upload import UserSessionRecord
 from hopsight.model.user_sessions import SessionDetail, UserSession
 from hopsight.server.addresses import canonical_address, with_canonical_addresses
@@ -42,18 +43,20 @@ def check_user_session(given: UserSessionRecord, sender: Sender, dimensions: Bat
         loss_percent=numbers.loss_percent,
         latency_ms=numbers.latency_ms,
         jitter_ms=numbers.jitter_ms,
-        body=encode(_stamped(session, sender)),
+        body=encode(_stamped(session, given.detail, sender)),
         detail=encode(detail),
     )
 
 
-def _stamped(session: UserSession, sender: Sender) -> UserSession:
+def _stamped(session: UserSession, detail: SessionDetail, sender: Sender) -> UserSession:
     """With what only the server knows, whatever the agent says of it."""
+    score = score_of(detail)
     return structs.replace(
         session,
         visited_site=canonical_site(session.visited_site) or session.visited_site,
         committed=sender.committed,
         source_addr=sender.address,
+        experience_score=score.value if score is not None else None,
     )
 
 
