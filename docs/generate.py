@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import typer.main
+from resource_pages import resource_pages
 
 from hopsight.cli.main import app
 from hopsight.cli.settings import Command
@@ -143,19 +144,31 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
+def pages() -> dict[str, str]:
+    """Every page by its name below ``reference``."""
+    made = {name: make() for name, make in PAGES.items()}
+    return made | resource_pages([*v6.HANDLERS, *own.HANDLERS], NOTE)
+
+
 def main() -> int:
     """Write or check the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="say which pages are stale, write nothing")
     check = parser.parse_args().check
     stale = []
-    for name, make in PAGES.items():
+    written = pages()
+    gone = {path.relative_to(REFERENCE).as_posix() for path in REFERENCE.rglob("*.md")} - set(written)
+    for name in sorted(gone):
+        stale.append(name)
+        if not check:
+            (REFERENCE / name).unlink()
+    for name, text in written.items():
         path = REFERENCE / name
-        text = make()
         if path.exists() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     print(
         "\n".join(f"{'stale' if check else 'written'}: {name}" for name in stale) or "all pages are current"

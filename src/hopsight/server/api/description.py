@@ -89,6 +89,12 @@ def described(operation: Operation) -> dict[str, Any]:
     return {_KEY: operation}
 
 
+def operation_of(handler: HTTPRouteHandler) -> Operation | None:
+    """What a handler says of itself."""
+    found: Operation | None = handler.opt.get(_KEY)
+    return found
+
+
 def describe_api(handlers: Iterable[Any], known: Mapping[tuple[str, str], Operation]) -> dict[str, Any]:
     """Write the document for those handlers that describe themselves, or whose method and path are known."""
     found = [

@@ -1,0 +1,110 @@
+"""The commands on the pages about resources work: each is run, as it stands there, against a server."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGES = sorted((Path(__file__).parents[1] / "docs" / "reference" / "resources").glob("*.md"))
+HEADING = re.compile(r"^## (\w+) (\S+)$(.*?)^```\n(curl .*?)\n```$", re.MULTILINE | re.DOTALL)
+# What takes something away is run after everything else of its page.
+LAST = ("DELETE", "/delete", "/disable", "/transfer", "restore")
+
+
+def hopsight(*words: str) -> Any:
+    """Run a command of ours to its end; what it prints, as JSON."""
+    run = subprocess.run(
+        [sys.executable, "-m", "hopsight", *words, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def answer_of(url: str, token: str) -> Any:
+    """What a resource answers."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server with a simulated fleet, and the names that the commands use for what is on it."""
+    data = tmp_path_factory.mktemp("server")
+    words = ["server", "--data", str(data), "--listen", "127.0.0.1:0", "--rate-limit", "10000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hopsight", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"https?://\S+", process.stdout.readline())
+        assert found is not None
+        yield _variables(found[0], data)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _variables(url: str, data: Path) -> dict[str, str]:
+    here = ("--data", str(data))
+    key = hopsight("admin", "connection-string", "create", "--account-group", "1", "--url", url, *here)
+    hopsight("simulate", "--connection-string", key["connectionString"], "--agents", "4", "--hours", "0.3")
+    other = str(hopsight("admin", "account-group", "create", "Other", "--org", "1", *here)["aid"])
+    groups = ("--account-group", "1", "--account-group", other)
+    hopsight("admin", "user", "create", "ann@example.com", "--role", "org-admin", *groups, *here)
+    token = hopsight("admin", "token", "create", "ann@example.com", *here)["token"]
+    own = f"{url}/hopsight/v1"
+    session = answer_of(f"{own}/user-sessions", token)["userSessions"][0]
+    probe = answer_of(f"{own}/network-probes", token)["networkProbes"][0]
+    return {
+        "URL": url,
+        "TOKEN": token,
+        "AID": "1",
+        "GROUP_ID": "1",
+        "OTHER_AID": other,
+        "USER_SESSION_ID": session["userSessionId"],
+        "AGENT_ID": session["agentId"],
+        "NETWORK_PROBE_ID": probe["networkProbeId"],
+    }
+
+
+def commands(page: Path) -> list[tuple[str, str, str]]:
+    """Method, path and command of each operation of a page, in an order in which all can be run."""
+    found = [(method, path, command) for method, path, _, command in HEADING.findall(page.read_text())]
+    return sorted(found, key=lambda each: any(word in f"{each[0]} {each[1]}" for word in LAST))
+
+
+def test_every_operation_has_a_command() -> None:
+    """No heading of a page is without the command under it."""
+    assert PAGES
+    for page in PAGES:
+        assert len(commands(page)) == len(re.findall(r"^## \w+ \S+$", page.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_work(page: Path, variables: dict[str, str]) -> None:
+    """Whoever pastes one gets an answer, not an error."""
+    for method, path, command in commands(page):
+        run = subprocess.run(
+            ["/bin/bash", "-euc", command],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert run.returncode == 0, f"{method} {path}: {command}\n{run.stdout[:500]}{run.stderr}"
