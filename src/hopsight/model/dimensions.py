@@ -29,6 +29,7 @@ class Dimensions(Struct, frozen=True, kw_only=True, gc=False):
     ssid: str | None = None
     bssid: str | None = None
     verdict: str | None = None
+    target_kind: str | None = None
 
 
 NETWORK_SESSIONS: Final = "network-sessions"
@@ -88,6 +89,7 @@ _ROWS: Final = (
     FilterKey("domain", "domain", _SESSIONS, "base domain of the visited site", str.lower),
     FilterKey("visitedSite", "visited_site", _SESSIONS, "domain of the visited site, exact", str.lower),
     FilterKey("destinationIp", "destination_ip", _SESSIONS, "address of the visited site"),
+    FilterKey("type", "target_kind", frozenset({NETWORK_PROBES}), "gateway, proxy or vpn", str.lower),
     FilterKey("verdict", "verdict", frozenset({USER_SESSIONS}), "segment at fault (ours: docs/verdict.md)"),
 )
 

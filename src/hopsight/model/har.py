@@ -49,7 +49,7 @@ class HarPage(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=T
     title: LongText
     started_date_time: Text
     response_code: Annotated[int, Meta(ge=0, le=999)] | None = None
-    page_timings: PageTimings = PageTimings()
+    page_timings: PageTimings
 
 
 class HarRequest(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -109,9 +109,9 @@ class HarEntry(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=
 
 
 class HarLog(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The archive."""
+    """The archive; ``version`` is that of the format, 1.2."""
 
-    version: Text = field(default_factory=lambda: "1.2")
+    version: Text
     creator: Browser
     browser: Browser | None = None
     pages: Annotated[tuple[HarPage, ...], Meta(max_length=100)]

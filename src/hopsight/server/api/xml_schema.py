@@ -13,6 +13,7 @@ _SCALARS: Final[dict[type, str]] = {
     inspect.IntType: "xs:integer",
     inspect.FloatType: "xs:double",
     inspect.BoolType: "xs:boolean",
+    inspect.LiteralType: "xs:string",
 }
 
 

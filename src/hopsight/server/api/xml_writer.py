@@ -45,6 +45,8 @@ _SCALARS: Final[dict[type, str]] = {
     inspect.IntType: "str",
     inspect.FloatType: "number",
     inspect.BoolType: "boolean",
+    # Ours are of texts alone.
+    inspect.LiteralType: "escape",
 }
 
 
@@ -118,6 +120,9 @@ def value_type(type_: inspect.Type) -> inspect.Type:
 
 def is_optional(field: inspect.Field, struct: type[Struct]) -> bool:
     """Whether JSON of this struct may go without the field."""
+    if field.default_factory not in {msgspec.NODEFAULT, list, tuple}:
+        # What a function makes is never left out.
+        return False
     return not field.required and (struct.__struct_config__.omit_defaults or field.default is UNSET)
 
 
@@ -129,4 +134,6 @@ def _presence(field: inspect.Field, struct: type[Struct], variable: str) -> str:
         return f"if {variable} is not None: "
     if field.default is UNSET:
         return f"if {variable} is not UNSET: "
+    if field.default == ():
+        return f"if {variable}: "
     raise TypeError(f"{struct.__name__}.{field.name}: a default other than None or UNSET")

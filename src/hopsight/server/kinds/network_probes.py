@@ -47,7 +47,12 @@ def check_network_probe(
         aid=sender.aid,
         round_id=probe.round_id,
         record_id=probe.network_probe_id,
-        dimensions=structs.replace(common, network_id=probe.network_probe_id.split(":")[1], trigger="auto"),
+        dimensions=structs.replace(
+            common,
+            network_id=probe.network_probe_id.split(":")[1],
+            trigger="auto",
+            target_kind=given.detail.target_kind,
+        ),
         loss_percent=numbers.loss_percent,
         latency_ms=numbers.latency_ms,
         jitter_ms=numbers.jitter_ms,

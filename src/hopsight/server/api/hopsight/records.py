@@ -12,7 +12,7 @@ from hopsight.server.api.answers import Answer, compressed
 from hopsight.server.api.asking import Asked, ask
 from hopsight.server.api.bodies import read_json_body
 from hopsight.server.api.description import Parameter
-from hopsight.server.api.documents import join_page
+from hopsight.server.api.documents import join_page, merged
 from hopsight.server.api.filters import SearchFilter, parse_search_filters
 from hopsight.server.api.record_pages import Walk, fetch, next_url, parse_walk, tail_of
 from hopsight.server.api.visits import header
@@ -49,7 +49,7 @@ async def read_record(asked: Asked, kind: str, place: Cursor) -> Answer:
     if record is None:
         name = KINDS[kind].list_key
         raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")
-    return answer_json(asked, _merged(record.body, record.detail))
+    return answer_json(asked, merged(record.body, record.detail))
 
 
 def answer_json(asked: Asked, body: bytes) -> Answer:
@@ -88,20 +88,13 @@ async def _answer_page(asked: Asked, kind: str, filters: tuple[SearchFilter, ...
 
 async def _expanded(asked: Asked, kind: str, bodies: list[bytes]) -> list[bytes]:
     decode = _PLACES[kind].decode
-    merged = []
+    whole = []
     for body in bodies:
         place = decode(body)
         record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
         # Pruned between the two questions: what the page had is still true.
-        merged.append(_merged(body, record.detail if isinstance(record, Record) else None))
-    return merged
-
-
-def _merged(body: bytes, detail: bytes | None) -> bytes:
-    """One object of the fields of two, as both are written: no field is in both."""
-    if detail is None or detail == b"{}":
-        return body
-    return body[:-1] + b"," + detail[1:]
+        whole.append(merged(body, record.detail if isinstance(record, Record) else None))
+    return whole
 
 
 def _places(kind: str) -> Any:

@@ -11,6 +11,8 @@ FORMAT: Final = Parameter(
     meaning="`json` or `xml`; a suffix of the path, and then `Accept`, come first",
     schema={"type": "string", "enum": ["json", "xml"]},
 )
+BODY_STATUSES: Final = (408, 413, 415)
+"""What may be wrong with a body, besides 400."""
 COMMON: Final = (ACCOUNT_GROUP, FORMAT)
 RECORD_PARAMETERS: Final = (*COMMON, *TIMES, PAGE, PLACE)
 

@@ -4,9 +4,14 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from hopsight.model.dimensions import NETWORK_SESSIONS
+from hopsight.model.dimensions import NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS, WEB_SESSIONS
+from hopsight.model.har import Browser, Har, HarPage
 from hopsight.model.kinds import KINDS
-from hopsight.model.sessions import AgentId, DateTime
+from hopsight.model.network_documents import NetworkProfileDocument
+from hopsight.model.sessions import AgentId, DateTime, NetworkSession
+from hopsight.model.topology import NetworkProbe
+from hopsight.model.user_sessions import Coordinates, SessionNetwork, UserSession
+from hopsight.model.web_sessions import WebSession
 from hopsight.server.api.documents import ErrorDocument, Pages, records_answer
 from hopsight.server.api.names import capitalized
 
@@ -115,14 +120,71 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
     version: str
 
 
-SERVED: Final = (KINDS[NETWORK_SESSIONS],)
-"""The kinds of record that version 6 serves."""
+class SessionNetworkItem(SessionNetwork, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """``network`` as version 6 has it: with ``errors``, also when there are none."""
+
+    errors: tuple[str, ...] = field(default_factory=lambda: ())
+
+
+class UserSessionItem(UserSession, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """A user session; what follows ``permalink`` comes only where one session was asked for."""
+
+    permalink: str | None = None
+    browser: Browser | None = None
+    coordinates: Coordinates | None = None
+    pages: tuple[HarPage, ...] = ()
+    network: SessionNetworkItem | None = None
+
+
+class NetworkProbeItem(NetworkProbe, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """A network probe; coordinates and profile come only where one probe was asked for."""
+
+    coordinates: Coordinates | None = None
+    network_profile: NetworkProfileDocument | None = None
+
+
+class PrivateNetwork(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """A network that agents were on."""
+
+    network_id: str
+    network_name: str
+    local_prefix: str | None = None
+    public_ip_range: str | None = None
+
+
+class PrivateNetworksAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Networks of an account group."""
+
+    private_networks: list[PrivateNetwork]
+    pages: Pages
+
+
+class HarAnswer(Struct, frozen=True, kw_only=True):
+    """The archive of one page."""
+
+    har: Har
+
+
+ITEMS: Final[dict[str, type[Struct]]] = {
+    NETWORK_SESSIONS: NetworkSession,
+    USER_SESSIONS: UserSessionItem,
+    WEB_SESSIONS: WebSession,
+    NETWORK_PROBES: NetworkProbeItem,
+}
+"""The kinds of record that version 6 serves, and what it shows of each."""
 RECORDS: Final = {
-    kind.name: records_answer(kind.list_key, kind.document, f"{capitalized(kind.list_key)}Answer")
-    for kind in SERVED
+    name: records_answer(
+        KINDS[name].list_key,
+        item,
+        f"{capitalized(KINDS[name].list_key)}Answer",
+        or_one=item is not KINDS[name].document,
+    )
+    for name, item in ITEMS.items()
 }
 ANSWERS: Final[tuple[type[Struct], ...]] = (
     *RECORDS.values(),
+    PrivateNetworksAnswer,
+    HarAnswer,
     EndpointAgentsAnswer,
     AccountGroupsAnswer,
     StatusAnswer,

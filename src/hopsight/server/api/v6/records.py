@@ -1,9 +1,15 @@
 """Lists of records: one way for all kinds."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from litestar.connection import Request
+from msgspec import Struct
 
+from hopsight.errors import InvalidValueError, NotFoundError
+from hopsight.model.kinds import KINDS
+from hopsight.model.query import Cursor, Record
+from hopsight.model.times import TimeRange
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.bodies import read_json_body
 from hopsight.server.api.filters import SearchFilter, parse_search_filters
@@ -11,25 +17,67 @@ from hopsight.server.api.record_pages import fetch, next_url, parse_walk, tail_o
 from hopsight.server.api.v6.asking import Asked, ask
 from hopsight.server.api.v6.rendering import render_records
 
+Shown = Callable[[Asked, bytes], bytes]
+"""From a stored document to what is served of it."""
 
-async def list_records(request: Request[Any, Any, Any], kind: str) -> Answer:
+
+class ListRules(Struct, frozen=True):
+    """What is particular to the lists of a kind.
+
+    Args:
+        shown: what is served of a stored document; None: all of it.
+        most_s: the longest time range that may be asked for; None: any.
+    """
+
+    shown: Shown | None = None
+    most_s: int | None = None
+
+
+NO_RULES: Final = ListRules()
+
+
+async def list_records(request: Request[Any, Any, Any], kind: str, rules: ListRules = NO_RULES) -> Answer:
     """Answer a GET."""
-    return await _answer(ask(request), kind, ())
+    return await _answer(ask(request), kind, (), rules)
 
 
-async def search_records(request: Request[Any, Any, Any], kind: str) -> Answer:
+async def search_records(request: Request[Any, Any, Any], kind: str, rules: ListRules = NO_RULES) -> Answer:
     """Answer a filtered POST: it reads, so every role may."""
     asked = ask(request)
     body = await read_json_body(request.scope, request.receive)
-    return await _answer(asked, kind, parse_search_filters(body))
+    return await _answer(asked, kind, parse_search_filters(body), rules)
 
 
-async def _answer(asked: Asked, kind: str, filters: tuple[SearchFilter, ...]) -> Answer:
+async def read_stored(asked: Asked, kind: str, place: Cursor) -> Record:
+    """One record of the account group that is asked about.
+
+    Raises:
+        NotFoundError: there is none of this ID.
+    """
+    record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
+    if record is None:
+        name = KINDS[kind].list_key
+        raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")
+    return record
+
+
+async def _answer(asked: Asked, kind: str, filters: tuple[SearchFilter, ...], rules: ListRules) -> Answer:
     services = asked.services
     started_s = services.clock.monotonic()
     walk = parse_walk(kind, asked.aid, asked.parameters, filters, services.clock.now())
+    _check_range(walk.time_range, rules.most_s)
     query, page = await fetch(walk, services.store)
     following = next_url(walk, query, page, asked.scope, asked.parameters, services.config.public_url)
-    answer = render_records(asked.scope, asked.format, kind, page.bodies, tail_of(walk, following))
+    shown = rules.shown
+    bodies = page.bodies if shown is None else [shown(asked, body) for body in page.bodies]
+    answer = render_records(asked.scope, asked.format, kind, bodies, tail_of(walk, following))
     services.metrics.page_built(services.clock.monotonic() - started_s)
     return answer
+
+
+def _check_range(asked: TimeRange | None, most_s: int | None) -> None:
+    if asked is not None and most_s is not None and asked.end_s - asked.start_s > most_s:
+        given = f"{asked.end_s - asked.start_s} s"
+        raise InvalidValueError(
+            "window", given, f"at most {most_s // 3600} h a request: window, or from and to"
+        )

@@ -12,7 +12,7 @@ from hopsight.server.api.documents import ErrorDocument, Tail, join_page
 from hopsight.server.api.errors import ErrorAnswer
 from hopsight.server.api.formats import Format
 from hopsight.server.api.names import singular
-from hopsight.server.api.v6.documents import ANSWERS, SERVED
+from hopsight.server.api.v6.documents import ANSWERS, ITEMS
 from hopsight.server.api.visits import header
 from hopsight.server.api.xml_writer import PROLOGUE, XmlWriters
 
@@ -21,9 +21,7 @@ ROOT: Final = "teResults"
 _writers: Final = XmlWriters()
 _ANSWERS: Final = {answer: _writers.writer(answer) for answer in ANSWERS}
 _TAIL: Final = _writers.writer(Tail)
-_RECORDS: Final = {
-    kind.name: (_writers.writer(kind.document), msgspec.json.Decoder(kind.document)) for kind in SERVED
-}
+_RECORDS: Final = {kind: (_writers.writer(item), msgspec.json.Decoder(item)) for kind, item in ITEMS.items()}
 _json: Final = msgspec.json.Encoder()
 
 
@@ -43,6 +41,17 @@ def render_records(scope: Scope, format_: Format, kind: str, bodies: list[bytes]
         items = "".join([f"<{item}>{write(decoder.decode(body))}</{item}>" for body in bodies])
         return _answer(scope, _xml(f"<{key}>{items}</{key}>{_TAIL(tail)}"), XML)
     return _answer(scope, join_page(key, bodies, tail), JSON)
+
+
+def render_record(scope: Scope, format_: Format, kind: str, stored: bytes) -> Answer:
+    """Answer with one record, of which ``stored`` may hold more than version 6 shows."""
+    write, decoder = _RECORDS[kind]
+    key = KINDS[kind].list_key
+    item = decoder.decode(stored)
+    if format_ is Format.XML:
+        name = singular(key)
+        return _answer(scope, _xml(f"<{key}><{name}>{write(item)}</{name}></{key}>"), XML)
+    return _answer(scope, b'{"%b":[%b]}' % (key.encode(), _json.encode(item)), JSON)
 
 
 def render_error(format_: Format, error: ErrorAnswer) -> Answer:

@@ -10,7 +10,15 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import ErrorAnswer
 from hopsight.server.api.formats import Format
 from hopsight.server.api.parameters import Parameters
-from hopsight.server.api.v6 import account_groups, endpoint_agents, network_sessions, status
+from hopsight.server.api.v6 import (
+    account_groups,
+    endpoint_agents,
+    network_sessions,
+    network_topology,
+    status,
+    user_sessions,
+    web_sessions,
+)
 from hopsight.server.api.v6.asking import format_of
 from hopsight.server.api.v6.rendering import render_error
 from hopsight.server.api.visits import visit_of
@@ -23,7 +31,10 @@ HANDLERS: Final[list[Any]] = [
     *status.HANDLERS,
     *account_groups.HANDLERS,
     *endpoint_agents.HANDLERS,
+    *user_sessions.HANDLERS,
     *network_sessions.HANDLERS,
+    *web_sessions.HANDLERS,
+    *network_topology.HANDLERS,
 ]
 
 
