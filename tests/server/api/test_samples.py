@@ -1,0 +1,185 @@
+"""The published samples of every resource: stored, and served back with every field and type."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from lxml import etree
+
+from hopsight.model.dimensions import (
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+    WEB_SESSIONS,
+    Dimensions,
+)
+from hopsight.model.kinds import KINDS
+from hopsight.model.query import Record
+
+pytestmark = pytest.mark.anyio
+
+SAMPLES = Path(__file__).parents[3] / "spec" / "samples"
+DATA = "/v6/endpoint-data"
+SESSIONS = f"{DATA}/user-sessions"
+SESSION_ID = "07625:1490529480:h3qJQTpl"
+PROBE_ID = "00160:39c518560de9:1491651900:236e6f18"
+
+
+def sample(name: str) -> Any:
+    """A sample."""
+    return json.loads((SAMPLES / f"{name}.json").read_bytes())
+
+
+def record_of(kind: str, document: dict[str, Any], aid: int, har: Any = None) -> Record:
+    """A record as the server would store it: what the list shows, and the rest apart."""
+    row = KINDS[kind]
+    body = msgspec.convert(document, row.document)
+    names = {each.encode_name for each in msgspec.structs.fields(row.document)}
+    rest = {key: value for key, value in document.items() if key not in names} | ({"har": har} if har else {})
+    complete = kind != USER_SESSIONS or "network" in rest
+    detail = row.detail if complete and (har or kind != WEB_SESSIONS) else None
+    record_id = next(iter(msgspec.to_builtins(body).values()))
+    if kind == WEB_SESSIONS:
+        record_id = f"{record_id}:{document['pageId']}"
+    return Record(
+        aid=aid,
+        round_id=document["roundId"],
+        record_id=record_id,
+        dimensions=Dimensions(agent_id=document["agentId"]),
+        loss_percent=None,
+        latency_ms=None,
+        jitter_ms=None,
+        body=msgspec.json.encode(body),
+        detail=msgspec.json.encode(msgspec.convert(rest, detail)) if detail is not None else None,
+    )
+
+
+def served(answer: dict[str, Any], key: str, origin: str = "http://hopsight.test:8480") -> list[Any]:
+    """The items of an answer in order of ID, without the one field that must differ: our own address."""
+    items = [dict(item) for item in answer[key]]
+    for item in items:
+        if "permalink" in item:
+            assert item.pop("permalink").startswith((origin, "https://app.thousandeyes.com/"))
+    return sorted(items, key=lambda item: [str(item.get(name)) for name in ("userSessionId", "pageId")])
+
+
+async def stored(server: Any, kind: str, name: str, aid: int = 7625) -> dict[str, Any]:
+    """Store the items of a sample; the sample."""
+    document: dict[str, Any] = sample(name)
+    records = [record_of(kind, item, aid) for item in document[KINDS[kind].list_key]]
+    await server.store.add(kind, records)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "path"),
+    [
+        (NETWORK_SESSIONS, "network-sessions", f"{SESSIONS}/network"),
+        (USER_SESSIONS, "user-sessions", SESSIONS),
+        (USER_SESSIONS, "user-sessions-filtered", SESSIONS),
+        (WEB_SESSIONS, "web-sessions", f"{SESSIONS}/web"),
+        (NETWORK_PROBES, "network-topology", f"{DATA}/network-topology"),
+    ],
+)
+async def test_a_list_is_served_as_published(
+    server: Any, client: Any, kind: str, name: str, path: str
+) -> None:
+    """Every item of the sample comes back with every field, and the XML of it is valid."""
+    expected = await stored(server, kind, name)
+    key = KINDS[kind].list_key
+    rounds = [item["roundId"] for item in expected[key]]
+    times = {"from": _time(min(rounds)), "to": _time(max(rounds) + 60)}
+    for method in ("GET", "POST"):
+        answer = await client.request(method, path, params=times)
+        assert answer.status_code == 200, answer.text
+        assert served(answer.json(), key) == served(expected, key)
+    await check_xml(client, path, times)
+
+
+def _time(epoch_s: int) -> str:
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+async def check_xml(client: Any, path: str, params: dict[str, str] | None = None) -> Any:
+    """The same as XML, valid by the schema that is served."""
+    answer = await client.get(f"{path}.xml", params=params)
+    assert answer.status_code == 200, answer.text
+    root = etree.fromstring(answer.content)
+    schema = etree.XMLSchema(etree.fromstring((await client.get("/v6/docs/te-api-v6.xsd")).content))
+    schema.assertValid(root)
+    return root
+
+
+async def test_a_user_session_is_served_as_published(server: Any, client: Any) -> None:
+    """The detail has every field of the sample: network, path, profile, pages, and ``errors`` when empty."""
+    expected = await stored(server, USER_SESSIONS, "user-session-detail")
+    for session_id in (SESSION_ID, SESSION_ID.replace(":", "%3A")):
+        answer = await client.get(f"{SESSIONS}/{session_id}")
+        assert answer.status_code == 200, answer.text
+        assert answer.json().keys() == {"userSessions"}
+        assert served(answer.json(), "userSessions") == served(expected, "userSessions")
+    root = await check_xml(client, f"{SESSIONS}/{SESSION_ID}")
+    assert len(root.findall(".//hops/hop/hop")) == len(
+        expected["userSessions"][0]["network"]["traceroute"]["hops"]
+    )
+
+
+async def test_a_network_probe_is_served_as_published(server: Any, client: Any) -> None:
+    """The detail has every field of the sample."""
+    expected = await stored(server, NETWORK_PROBES, "network-topology-detail")
+    answer = await client.get(f"{DATA}/network-topology/{PROBE_ID}")
+    assert answer.json() == expected
+    await check_xml(client, f"{DATA}/network-topology/{PROBE_ID}")
+
+
+async def test_an_archive_is_served_as_published(server: Any, client: Any) -> None:
+    """HAR 1.2 of a page, entry by entry."""
+    pages = sample("web-sessions")["webSessions"]
+    har = sample("web-page-har")["har"]
+    await server.store.add(WEB_SESSIONS, [record_of(WEB_SESSIONS, pages[0], 7625, har)])
+    path = f"{SESSIONS}/{SESSION_ID}/page/page_1"
+    answer = await client.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == {"har": har}
+    await check_xml(client, path)
+
+
+async def test_a_permalink_names_the_session_on_our_own_pages(server: Any, client: Any) -> None:
+    """It is an absolute URL of this server."""
+    await stored(server, USER_SESSIONS, "user-sessions")
+    sessions = (await client.get(SESSIONS)).json()["userSessions"]
+    assert sessions[0]["permalink"] == "http://hopsight.test:8480/sessions/07625:1490529480:aVDViw0i"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "word"),
+    [
+        (f"{SESSIONS}/x", 400, "userSessionId"),
+        (f"{SESSIONS}/07625:1490529480:aaaaaaaa", 404, "userSessions"),
+        (f"{SESSIONS}/07625:1490529480:aaaaaaaa/page/page_0", 404, "webSessions"),
+        (f"{SESSIONS}/07625:1490529480:aaaaaaaa/page/a.b", 400, "pageId"),
+        (f"{DATA}/network-topology/x", 400, "networkProbeId"),
+        (f"{DATA}/network-topology/{PROBE_ID}", 404, "networkProbes"),
+        (f"{DATA}/network-topology?window=43201", 400, "12 h"),
+        (f"{DATA}/network-topology?from=2020-01-01T00:00:00&to=2020-01-01T12:00:01", 400, "12 h"),
+        (f"{DATA}/network-topology?window=12h", 200, "networkProbes"),
+    ],
+)
+async def test_what_is_not_there_or_wrong_is_said(client: Any, path: str, status: int, word: str) -> None:
+    """400 for what cannot be, 404 for what is not, each with its name."""
+    answer = await client.get(path)
+    assert answer.status_code == status
+    assert word in answer.text
+
+
+@pytest.mark.parametrize("path", [SESSIONS, f"{SESSIONS}/web", f"{DATA}/network-topology"])
+async def test_filters_are_those_of_the_resource(client: Any, path: str) -> None:
+    """A key that the resource does not take is 400; one that it takes is 200."""
+    sites = {"searchFilters": [{"key": "visitedSite", "values": ["example.com"]}]}
+    kinds = {"searchFilters": [{"key": "type", "values": ["VPN"]}]}
+    is_topology = path.endswith("topology")
+    assert (await client.post(path, json=sites)).status_code == (400 if is_topology else 200)
+    assert (await client.post(path, json=kinds)).status_code == (200 if is_topology else 400)
