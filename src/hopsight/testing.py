@@ -6,6 +6,19 @@ import random
 import msgspec
 
 from hopsight.model.dimensions import Dimensions
+from hopsight.model.har import (
+    Browser,
+    Har,
+    HarContent,
+    HarEntry,
+    HarLog,
+    HarPage,
+    HarRequest,
+    HarResponse,
+    HarTimings,
+    NameValue,
+    PageTimings,
+)
 from hopsight.model.ids import new_session_id
 from hopsight.model.network_documents import (
     Connect,
@@ -29,7 +42,12 @@ from hopsight.model.topology import (
     TargetKind,
     network_probe_id,
 )
-from hopsight.model.upload import AgentStateRecord, NetworkProbeRecord, UserSessionRecord
+from hopsight.model.upload import (
+    AgentStateRecord,
+    NetworkProbeRecord,
+    UserSessionRecord,
+    WebSessionRecord,
+)
 from hopsight.model.user_sessions import (
     PassiveTraffic,
     SessionDetail,
@@ -37,6 +55,7 @@ from hopsight.model.user_sessions import (
     UserSession,
     site_protocol,
 )
+from hopsight.model.web_sessions import WebPageDetail, WebSession
 
 AGENT_ID = "3fde6422-f119-40e1-ae32-d08a1243c038"
 ROUND_ID = 1_490_529_480
@@ -165,6 +184,54 @@ def sample_user_session_record(
         ),
         detail=_passive_detail(rng) if passive else _probed_detail(rng, verdict),
         context=0,
+        destination_ip="192.0.2.10",
+    )
+
+
+def sample_web_session_record(
+    rng: random.Random, *, aid: int = 7625, round_id: int = ROUND_ID, agent_id: str = AGENT_ID
+) -> WebSessionRecord:
+    """A page with its archive, as agents send it."""
+    page = HarPage(
+        id="page_0",
+        title="A page",
+        started_date_time="2017-03-22T11:58:54.123Z",
+        response_code=200,
+        page_timings=PageTimings(on_content_load=321.5),
+    )
+    headers = (NameValue(name="Content-Type", value="text/html"),)
+    entry = HarEntry(
+        pageref="page_0",
+        started_date_time=page.started_date_time,
+        time=321.5,
+        request=HarRequest(method="GET", url="https://app.example.com/", headers=headers, query_string=()),
+        response=HarResponse(
+            status=200,
+            status_text="OK",
+            headers=headers,
+            content=HarContent(size=10, mime_type="text/html"),
+            redirect_url="",
+        ),
+        timings=HarTimings(send=0.5, wait=300.0, receive=21.0),
+        server_ip_address="192.0.2.10",
+    )
+    log = HarLog(version="1.2", creator=Browser(name="sample"), pages=(page,), entries=(entry,))
+    return WebSessionRecord(
+        document=WebSession(
+            user_session_id=str(new_session_id(aid, round_id, rng)),
+            page_id="page_0",
+            agent_id=agent_id,
+            round_id=round_id,
+            date=format_utc(round_id + rng.uniform(0, 40)),
+            page_url="https://app.example.com/",
+            page_title="A page",
+            response_code=200,
+            response_time=300.0,
+            page_timings=page.page_timings,
+        ),
+        detail=WebPageDetail(har=Har(log=log)),
+        context=0,
+        visited_site="app.example.com",
         destination_ip="192.0.2.10",
     )
 

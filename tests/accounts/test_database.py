@@ -105,7 +105,10 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
     aid = accounts.create_account_group("Main")
     accounts.add_target(aid, Target(host="a.example", port=443))
     with accounts._database.write() as connection:
-        connection.execute(text("DROP TABLE target_agents"))
+        for table in ("target_agents", "network_names", "audit_events"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        for column in ("given_name", "deleted_s"):
+            connection.execute(text(f"ALTER TABLE agents DROP COLUMN {column}"))
         connection.execute(text("ALTER TABLE targets DROP COLUMN interval_s"))
         connection.execute(update(schema.schema_version).values(version=1))
     accounts.close()

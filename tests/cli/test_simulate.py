@@ -41,7 +41,10 @@ def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
     assert summary["stored"] > 500
     assert (summary["duplicates"], summary["refused"]) == (0, 0)
     assert "SIMULATED" in first.stderr
-    kinds = [summary[key] for key in ("networkSessions", "userSessions", "networkProbes", "agentStates")]
+    kinds = [
+        summary[key]
+        for key in ("networkSessions", "userSessions", "webSessions", "networkProbes", "agentStates")
+    ]
     assert kinds[0] == kinds[1] > 250
     assert min(kinds) > 0
     assert sum(kinds) == summary["stored"]

@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hopsight.errors import InvalidValueError
-from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.dimensions import (
+    AGENT_STATES,
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+    WEB_SESSIONS,
+)
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
 from hopsight.model.upload import MAX_BATCH_RECORDS, AgentUsage, NetworkSessionRecord
@@ -25,6 +31,7 @@ from hopsight.testing import (
     sample_network_probe_record,
     sample_session,
     sample_user_session_record,
+    sample_web_session_record,
 )
 
 AID = 7625
@@ -44,6 +51,7 @@ def sample(kind: str, seed: int = 1, **options: Any) -> dict[str, Any]:
         NETWORK_PROBES: lambda **more: sample_network_probe_record(
             rng, **({"network_id": f"{seed:012x}"} | more)
         ),
+        WEB_SESSIONS: lambda **more: sample_web_session_record(rng, **more),
         AGENT_STATES: lambda **more: sample_agent_state_record(rng, **more),
     }
     made: dict[str, Any] = json.loads(msgspec.json.encode(makers[kind](**options)))
@@ -95,7 +103,9 @@ def test_a_good_record_is_kept_as_the_model_writes_it(kind: str) -> None:
     body = json.loads(kept.body)
     assert {key: body[key] for key in sent["document"]} == sent["document"]
     assert (kept.aid, kept.round_id) == (AID, sent["document"]["roundId"])
-    assert kept.record_id in sent["document"].values()
+    page = f":{sent['document']['pageId']}" if kind == WEB_SESSIONS else ""
+    assert kept.record_id.removesuffix(page) in sent["document"].values()
+    assert kept.record_id.endswith(page)
     assert kept.dimensions.platform == "Linux"
     assert json.loads(kept.detail or b"null") == sent.get("detail")
     assert (kept.detail is None) == (KINDS[kind].detail is None)
@@ -241,9 +251,31 @@ STATE_FAULTS: list[tuple[str, Any, str]] = [
     ("document.endMs", int(NOW_S + 1_000) * 1_000, "endMs"),
     ("document.reason", "x" * 300, "reason"),
 ]
+WEB_FAULTS: list[tuple[str, Any, str]] = [
+    ("document.userSessionId", f"00001:{ROUND_ID}:aVDViw0i", "userSessionId"),
+    ("document.pageId", "page 0", "pageId"),
+    ("document.pageId", "page_1", "log.pages"),
+    ("document.pageId", "x" * 33, "pageId"),
+    ("document.pageUrl", "javascript:alert(1)", "pageUrl"),
+    ("document.pageUrl", "http://a b/", "pageUrl"),
+    ("document.responseCode", 1_000, "responseCode"),
+    ("detail.har.log.pages", [], "log.pages"),
+    ("detail.har.log.entries.0.pageref", "page_7", "log.entries"),
+    ("detail.har.log.entries.0.time", -2, "time"),
+    ("detail.har.log.entries.0.serverIPAddress", "example.com", "detail.har.log.entries.serverIPAddress"),
+    ("detail.har.log.entries.0.request.queryString", None, "queryString"),
+    ("detail.har", None, "har"),
+    ("destinationIp", "x", "destinationIp"),
+    ("trigger", "maybe", "trigger"),
+]
 FAULTS = [
-    *((kind, *fault) for kind in (USER_SESSIONS, NETWORK_PROBES, AGENT_STATES) for fault in COMMON_FAULTS),
+    *(
+        (kind, *fault)
+        for kind in (USER_SESSIONS, WEB_SESSIONS, NETWORK_PROBES, AGENT_STATES)
+        for fault in COMMON_FAULTS
+    ),
     *((USER_SESSIONS, *fault) for fault in USER_FAULTS),
+    *((WEB_SESSIONS, *fault) for fault in WEB_FAULTS),
     *((NETWORK_PROBES, *fault) for fault in PROBE_FAULTS),
     *((AGENT_STATES, *fault) for fault in STATE_FAULTS),
 ]
@@ -335,3 +367,24 @@ def test_exactly_the_good_records_are_kept(drawn: list[tuple[str, bool, int, Any
         assert refused == [place for place in range(len(sent)) if place not in good[kind]]
         for kept in checked.records.get(kind, []):
             msgspec.json.decode(kept.body, type=KINDS[kind].document)
+
+
+def test_secrets_of_pages_are_not_stored_whatever_an_agent_sends() -> None:
+    """Cookies, credentials in headers and in URLs: out, in any spelling of their names."""
+    sent = sample(WEB_SESSIONS)
+    secrets = [
+        {"name": name, "value": "s3cret"}
+        for name in ("Cookie", "SET-COOKIE", "authorization", "Proxy-Authorization ", "WWW-Authenticate")
+    ]
+    entry = "detail.har.log.entries.0"
+    for place in (f"{entry}.request.headers", f"{entry}.response.headers"):
+        sent = changed(sent, place, [*secrets, {"name": "Accept", "value": "kept"}])
+    for place in ("document.pageUrl", f"{entry}.request.url", f"{entry}.response.redirectURL"):
+        sent = changed(sent, place, "https://jane:s3cret@app.example.com/a@b")
+    kept = only(WEB_SESSIONS, sent)
+    stored = kept.body + (kept.detail or b"")
+    assert b"s3cret" not in stored
+    assert b"jane" not in stored
+    assert stored.count(b"(removed)") == 2 * len(secrets)
+    assert stored.count(b"https://app.example.com/a@b") == 3
+    assert stored.count(b'"kept"') == 2

@@ -20,6 +20,7 @@ from hopsight.server.ingest import check_batch
 from hopsight.simulation.conditions import outage_in, works_at
 from hopsight.simulation.details import Details
 from hopsight.simulation.fleet import agent_at
+from hopsight.simulation.pages import page_of
 from hopsight.simulation.run import around_batches, batches
 from hopsight.simulation.sessions import Sessions, rounds_until
 from hopsight.simulation.surroundings import Surroundings
@@ -36,7 +37,7 @@ def pairs(seed: int, index: int, hours: float = 24) -> list[tuple[NetworkSession
     agent = agent_at(seed, index)
     details = Details(agent)
     sessions = Sessions(seed, AID).history(agent, AGENT_ID, rounds_until(END_S, hours))
-    return [(record, details.user_session(record)) for record in sessions]
+    return [(record, details.user_session(record, page_of(record))) for record in sessions]
 
 
 def around(seed: int, index: int, end_s: int = END_S, hours: float = 24) -> tuple[list[Any], list[Any]]:

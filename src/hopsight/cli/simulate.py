@@ -76,6 +76,7 @@ def _report(progress: "Progress") -> str:
     """What was made, and what became of it."""
     return (
         f"{progress.network_sessions} network sessions, {progress.user_sessions} user sessions, "
+        f"{progress.web_sessions} web sessions, "
         f"{progress.network_probes} network probes and {progress.agent_states} states of agents in "
         f"{progress.elapsed_s:.1f} s ({progress.rate_per_s:.0f} records a second): "
         f"{progress.stored} stored, {progress.duplicates} known before, {progress.refused} refused."
@@ -117,6 +118,7 @@ def _summary(progress: "Progress") -> str:
         "agents_done": "agentsDone",
         "network_sessions": "networkSessions",
         "user_sessions": "userSessions",
+        "web_sessions": "webSessions",
         "network_probes": "networkProbes",
         "agent_states": "agentStates",
     }

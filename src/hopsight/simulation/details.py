@@ -22,9 +22,10 @@ from hopsight.model.network_documents import (
     WirelessProfile,
 )
 from hopsight.model.sessions import Destination, NetworkSession
-from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord
+from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord, WebSessionRecord
 from hopsight.model.user_sessions import SessionDetail, SessionNetwork, UserSession, site_protocol
 from hopsight.simulation.fleet import VPN_RTT_MS, SimulatedAgent
+from hopsight.simulation.pages import BROWSER
 from hopsight.simulation.world import SITES, Site
 
 PROBE: Final = "simulated"
@@ -48,8 +49,8 @@ class Details:
         self._agent = agent
         self._profile = profile_of(agent)
 
-    def user_session(self, record: NetworkSessionRecord) -> UserSessionRecord:
-        """The one beside a network session, with its ID."""
+    def user_session(self, record: NetworkSessionRecord, page: WebSessionRecord | None) -> UserSessionRecord:
+        """The one beside a network session, with its ID, and with what is told of its page."""
         session, site = record.document, _SITES[record.visited_site or ""]
         return UserSessionRecord(
             document=UserSession(
@@ -58,11 +59,11 @@ class Details:
                 round_id=session.round_id,
                 date=session.date,
                 visited_site=site.host,
-                number_of_pages=0,
+                number_of_pages=0 if page is None else 1,
                 protocol=site_protocol(PORT),
                 port=PORT,
             ),
-            detail=self._detail(session, site),
+            detail=_with_page(self._detail(session, site), page),
             context=record.context,
             destination_ip=site.address,
         )
@@ -114,6 +115,12 @@ class Details:
         if found.avg_rtt_ms is not None:
             hops.append(_hop(4, found.avg_rtt_ms, site.address, _FIRST_ASN + 1 + site.provider))
         return Traceroute(destination=site.address, hops=tuple(hops))
+
+
+def _with_page(detail: SessionDetail, page: WebSessionRecord | None) -> SessionDetail:
+    if page is None:
+        return detail
+    return structs.replace(detail, browser=BROWSER, pages=page.detail.har.log.pages)
 
 
 def profile_of(agent: SimulatedAgent) -> NetworkProfileDocument:

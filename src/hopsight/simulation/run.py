@@ -26,6 +26,7 @@ from hopsight.model.upload import (
 from hopsight.simulation.details import Details
 from hopsight.simulation.draws import draws_of
 from hopsight.simulation.fleet import SimulatedAgent, agent_at, enrolment_of
+from hopsight.simulation.pages import page_of
 from hopsight.simulation.sessions import Sessions, rounds_until
 from hopsight.simulation.surroundings import Surroundings
 
@@ -56,6 +57,7 @@ class Progress(Struct, kw_only=True):
     refused: int = 0
     network_sessions: int = 0
     user_sessions: int = 0
+    web_sessions: int = 0
     network_probes: int = 0
     agent_states: int = 0
     reason: str | None = None
@@ -176,12 +178,16 @@ def batches(
         if not chunk:
             return
         words = draw(f"{agent.index}:{chunk[0].document.user_session_id}:{len(chunk)}".encode())
+        pages = [page_of(record) for record in chunk]
         yield UploadBatch(
             upload_id=_uuid(words),
             agent=agent.info if number == 0 else None,
             contexts=[agent.context],
             network_sessions=chunk,
-            user_sessions=[details.user_session(record) for record in chunk],
+            user_sessions=[
+                details.user_session(record, page) for record, page in zip(chunk, pages, strict=True)
+            ],
+            web_sessions=[page for page in pages if page is not None],
         )
 
 
@@ -214,6 +220,7 @@ def _uuid(words: tuple[int, ...]) -> str:
 def _add(progress: Progress, batch: UploadBatch, answer: UploadAnswer) -> None:
     progress.network_sessions += len(batch.network_sessions)
     progress.user_sessions += len(batch.user_sessions)
+    progress.web_sessions += len(batch.web_sessions)
     progress.network_probes += len(batch.network_probes)
     progress.agent_states += len(batch.agent_states)
     progress.stored += answer.stored
