@@ -12,7 +12,7 @@ from hopsight.model.connection import ConnectionString, format_connection_string
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 # Young enough to be kept, and the same for all runs of the test.
-KINDS = ("network sessions", "user sessions", "network probes", "states of agents")
+KINDS = ("network sessions", "user sessions", "web sessions", "network probes", "states of agents")
 END = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
@@ -41,10 +41,8 @@ def test_a_fleet_is_stored_once(served: Any, hopsight: Run) -> None:
     assert summary["stored"] > 500
     assert (summary["duplicates"], summary["refused"]) == (0, 0)
     assert "SIMULATED" in first.stderr
-    kinds = [
-        summary[key]
-        for key in ("networkSessions", "userSessions", "webSessions", "networkProbes", "agentStates")
-    ]
+    names = ("networkSessions", "userSessions", "webSessions", "networkProbes", "agentStates")
+    kinds = [summary[key] for key in names]
     assert kinds[0] == kinds[1] > 250
     assert min(kinds) > 0
     assert sum(kinds) == summary["stored"]

@@ -269,11 +269,7 @@ WEB_FAULTS: list[tuple[str, Any, str]] = [
     ("trigger", "maybe", "trigger"),
 ]
 FAULTS = [
-    *(
-        (kind, *fault)
-        for kind in (USER_SESSIONS, WEB_SESSIONS, NETWORK_PROBES, AGENT_STATES)
-        for fault in COMMON_FAULTS
-    ),
+    *((kind, *fault) for kind in KINDS if kind != NETWORK_SESSIONS for fault in COMMON_FAULTS),
     *((USER_SESSIONS, *fault) for fault in USER_FAULTS),
     *((WEB_SESSIONS, *fault) for fault in WEB_FAULTS),
     *((NETWORK_PROBES, *fault) for fault in PROBE_FAULTS),

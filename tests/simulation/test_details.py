@@ -178,4 +178,4 @@ def test_the_server_takes_all_of_it() -> None:
             checked = check_batch(msgspec.json.encode(batch), sender)
             assert checked.refused == []
             kinds |= checked.records.keys()
-    assert kinds == {"network-sessions", "user-sessions", "network-probes", "agent-states"}
+    assert kinds == {"network-sessions", "user-sessions", "web-sessions", "network-probes", "agent-states"}
