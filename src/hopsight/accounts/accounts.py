@@ -5,7 +5,19 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from hopsight.accounts import agents, bootstrap, group_keys, organizations, targets, tokens, users
+from hopsight.accounts import (
+    agent_changes,
+    agents,
+    audit,
+    bootstrap,
+    group_keys,
+    organizations,
+    targets,
+    tokens,
+    users,
+)
+from hopsight.accounts.agent_changes import Change, Transfer
+from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
@@ -268,23 +280,47 @@ class Accounts:
         with self._database.read() as connection:
             return agents.names(connection, aid, agent_ids)
 
-    def set_agent_enabled(self, aid: int, agent_id: str, *, enabled: bool) -> None:
-        """Let an agent measure, or not.
+    def rename_agent(self, aid: int, agent_id: str, name: str, by: Actor = CONSOLE) -> None:
+        """Name an agent; from now on what it calls itself no longer counts.
 
         Raises:
-            NotFoundError: the account group has no such agent.
+            NotFoundError: the account group has no such agent (as in the next methods).
+            InvalidValueError: no name.
         """
         with self._database.write() as connection:
-            agents.change(connection, aid, agent_id, enabled=enabled)
+            agent_changes.rename(connection, aid, agent_id, name, self._change(by))
 
-    def delete_agent(self, aid: int, agent_id: str) -> None:
-        """Shut an agent out for good; what it has measured stays.
+    def set_agent_enabled(self, aid: int, agent_id: str, *, enabled: bool, by: Actor = CONSOLE) -> None:
+        """Let an agent measure, or not."""
+        with self._database.write() as connection:
+            agent_changes.set_enabled(connection, aid, agent_id, self._change(by), enabled=enabled)
+
+    def delete_agent(self, aid: int, agent_id: str, by: Actor = CONSOLE) -> None:
+        """Shut an agent out; what it has measured stays, and for a week it can be restored."""
+        with self._database.write() as connection:
+            agent_changes.remove(connection, aid, agent_id, self._change(by))
+
+    def restore_agent(self, aid: int, agent_id: str, by: Actor = CONSOLE) -> None:
+        """Let a deleted agent in again.
 
         Raises:
-            NotFoundError: the account group has no such agent.
+            ConflictError: it is not deleted, or was too long ago.
         """
         with self._database.write() as connection:
-            agents.change(connection, aid, agent_id, deleted=True)
+            agent_changes.restore(connection, aid, agent_id, self._change(by))
+
+    def transfer_agents(self, moves: Sequence[Transfer], by: Actor = CONSOLE) -> None:
+        """Move agents between account groups, all of them or none; what they have measured stays."""
+        self._sightings.flush()
+        with self._database.write() as connection:
+            agent_changes.transfer(connection, moves, self._change(by))
+
+    def audit_events(
+        self, aids: Collection[int], *, first_s: int, last_s: int, after: int = 0, limit: int = 1000
+    ) -> list[AuditEvent]:
+        """Changes in these account groups from ``first_s`` to ``last_s``, oldest first, behind ``after``."""
+        with self._database.read() as connection:
+            return audit.events(connection, aids, first_s=first_s, last_s=last_s, after=after, limit=limit)
 
     def add_target(self, aid: int, target: Target, agent_ids: Collection[str] = ()) -> int:
         """Have agents of an account group (none named: all of them) measure ``target``; its ID."""
@@ -319,6 +355,9 @@ class Accounts:
         """Delete a target."""
         with self._database.write() as connection:
             targets.remove(connection, target_id)
+
+    def _change(self, by: Actor) -> Change:
+        return Change(by, self._now_s())
 
     def _now_s(self) -> int:
         return int(self._clock.now())

@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select
 
 from hopsight.accounts import schema
 from hopsight.accounts.credentials import digest_of
-from hopsight.errors import ConflictError, NotFoundError
+from hopsight.errors import ConflictError
 from hopsight.model.accounts import AgentPrincipal
 from hopsight.model.agents import Agent, AgentInfo
 from hopsight.model.upload import Enrolment, EnrolmentAnswer
@@ -118,17 +118,6 @@ def names(connection: Connection, aid: int, agent_ids: Collection[str]) -> dict[
     return {row.agent_id: row.agent_name for row in connection.execute(query)}
 
 
-def change(connection: Connection, aid: int, agent_id: str, **values: bool) -> None:
-    """Set ``enabled`` or ``deleted`` of an agent that is not deleted.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    statement = update(_table).where(_table.c.aid == aid, _table.c.agent_id == agent_id, ~_table.c.deleted)
-    if connection.execute(statement.values(**values)).rowcount == 0:
-        raise NotFoundError(f"Account group {aid} has no agent {agent_id}")
-
-
 def _agent(row: Row[tuple[object, ...]]) -> Agent:
     return Agent(
         agent_id=row.agent_id,
@@ -140,4 +129,5 @@ def _agent(row: Row[tuple[object, ...]]) -> Agent:
         created_s=row.created_s,
         last_seen_s=row.last_seen_s,
         public_ip=row.public_ip,
+        given_name=row.given_name,
     )

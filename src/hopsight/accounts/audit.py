@@ -1,11 +1,11 @@
 """The log of changes: who did what, when, from where. Written in the transaction of the change itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from hopsight.accounts import schema
 
@@ -34,6 +34,19 @@ class Resource(Struct, frozen=True, kw_only=True):
     name: str
 
 
+class AuditEvent(Struct, frozen=True, kw_only=True):
+    """One change, as it was recorded."""
+
+    event_id: int
+    time_s: int
+    aid: int | None
+    uid: int | None
+    who: str
+    ip_address: str | None
+    event: str
+    resources: tuple[Resource, ...]
+
+
 CONSOLE: Final = Actor(who=SELF)
 
 
@@ -60,3 +73,32 @@ def record(
             resources=msgspec.json.encode(list(resources)).decode(),
         )
     )
+
+
+def events(
+    connection: Connection, aids: Collection[int], *, first_s: int, last_s: int, after: int, limit: int
+) -> list[AuditEvent]:
+    """Events in these account groups, in the order in which they happened, behind ``after``."""
+    table = schema.audit_events
+    query = (
+        select(table)
+        .where(table.c.aid.in_(aids), table.c.time_s.between(first_s, last_s), table.c.event_id > after)
+        .order_by(table.c.event_id)
+        .limit(limit)
+    )
+    return [
+        AuditEvent(
+            event_id=row.event_id,
+            time_s=row.time_s,
+            aid=row.aid,
+            uid=row.uid,
+            who=row.who,
+            ip_address=row.ip_address,
+            event=row.event,
+            resources=_resources.decode(row.resources),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+_resources: Final = msgspec.json.Decoder(tuple[Resource, ...])

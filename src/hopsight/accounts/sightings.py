@@ -3,7 +3,7 @@
 from typing import Final
 
 from msgspec import Struct, structs
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, func, update
 
 from hopsight.accounts import schema
 from hopsight.accounts.agents import described
@@ -81,7 +81,7 @@ class Sightings:
             last_seen_s=sighting.seen_s,
             public_ip=sighting.public_ip,
             info=info,
-            agent_name=agent.agent_name if sighting.info is None else info.agent_name or info.computer_name,
+            agent_name=agent.given_name or info.agent_name or info.computer_name,
         )
 
 
@@ -96,5 +96,7 @@ def _write(connection: Connection, waiting: dict[str, Sighting]) -> None:
     connection.execute(moved, rows)
     for agent_id, sighting in waiting.items():
         if sighting.info is not None:
-            changed = update(table).where(table.c.agent_id == agent_id).values(**described(sighting.info))
+            values = described(sighting.info)
+            name = func.coalesce(table.c.given_name, values.pop("agent_name"))
+            changed = update(table).where(table.c.agent_id == agent_id).values(**values, agent_name=name)
             connection.execute(changed)

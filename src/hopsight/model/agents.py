@@ -53,7 +53,7 @@ class Target(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Agent(Struct, frozen=True, kw_only=True):
-    """An agent as the server knows it."""
+    """An agent as the server knows it; ``given_name``: by an administrator, wins over its own."""
 
     agent_id: AgentId
     aid: int
@@ -64,3 +64,4 @@ class Agent(Struct, frozen=True, kw_only=True):
     created_s: int
     last_seen_s: int
     public_ip: str | None
+    given_name: str | None = None
