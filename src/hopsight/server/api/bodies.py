@@ -5,9 +5,31 @@ from typing import Final
 from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope
 
+from hopsight.errors import InvalidValueError
 from hopsight.server.bodies import BODY_TIMEOUT_S, BodyLimits, read_bounded
 
 MAX_BODY_BYTES: Final = 64 << 10
+MAX_CSV_BYTES: Final = 1 << 20
+
+
+async def read_csv_body(scope: Scope, receive: Receive, timeout_s: float = BODY_TIMEOUT_S) -> str:
+    """Read a body of comma-separated values.
+
+    Raises:
+        HTTPException: as for JSON; 415 when it is neither ``text/csv`` nor ``text/plain``.
+        InvalidValueError: it is not UTF-8.
+    """
+    headers = {name: value for name, value in scope["headers"] if name in _READ}
+    limits = BodyLimits(MAX_CSV_BYTES, MAX_CSV_BYTES, timeout_s)
+    body = await read_bounded(headers.get(b"content-length", b""), receive, limits)
+    media_type = headers.get(b"content-type", b"text/csv").partition(b";")[0].strip().lower()
+    if media_type not in {b"text/csv", b"text/plain"} or headers.get(b"content-encoding", b""):
+        shown = media_type.decode("latin-1")
+        raise HTTPException(status_code=415, detail=f"Content-Type {shown!r}; accepted: text/csv, text/plain")
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise InvalidValueError("body", "bytes", "text in UTF-8") from None
 
 
 async def read_json_body(scope: Scope, receive: Receive, timeout_s: float = BODY_TIMEOUT_S) -> bytes:

@@ -66,6 +66,47 @@ class EndpointAgentsAnswer(Struct, rename="camel", frozen=True, kw_only=True, om
     pages: Pages | None = None
 
 
+class TransferredAgents(Struct, rename="camel", frozen=True, kw_only=True):
+    """How many agents moved."""
+
+    machine_count: int
+
+
+class TransferAnswer(Struct, rename="camel", frozen=True, kw_only=True):
+    """What became of a transfer."""
+
+    endpoint_agents_transfer: TransferredAgents
+
+
+class AuditResource(Struct, frozen=True, kw_only=True):
+    """What a change was about."""
+
+    type: str
+    name: str
+
+
+class AuditEventDocument(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """One change: who, when, from where, what."""
+
+    event: str
+    date: DateTime
+    user: str
+    uid: int | None = None
+    ip_address: str | None = None
+    aid: int | None = None
+    account_group_name: str | None = None
+    resources: list[AuditResource]
+
+
+class AuditAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Changes of a time range, oldest first."""
+
+    audit_events: list[AuditEventDocument]
+    from_: DateTime = field(name="from")
+    to: DateTime
+    pages: Pages
+
+
 class UserRole(Struct, rename="camel", frozen=True, kw_only=True):
     """What a user may do."""
 
@@ -186,6 +227,8 @@ ANSWERS: Final[tuple[type[Struct], ...]] = (
     PrivateNetworksAnswer,
     HarAnswer,
     EndpointAgentsAnswer,
+    TransferAnswer,
+    AuditAnswer,
     AccountGroupsAnswer,
     StatusAnswer,
     ErrorDocument,

@@ -83,11 +83,25 @@ async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 async def read_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Answer with the agent, deleted or not."""
     asked = ask(request)
-    agent_id = request.path_params["agentId"]
+    agent = find_agent(asked, request.path_params["agentId"])
+    return render_agent(asked, agent)
+
+
+def render_agent(asked: Asked, agent: Agent) -> Answer:
+    """Answer with one agent."""
+    return render(asked.scope, asked.format, _answer([agent], None))
+
+
+def find_agent(asked: Asked, agent_id: str) -> Agent:
+    """An agent of the account group that is asked about, deleted or not.
+
+    Raises:
+        NotFoundError: it has none of this ID.
+    """
     agent = asked.services.accounts.agent(asked.aid, agent_id.lower())
     if agent is None:
         raise NotFoundError(f"There is no agent {agent_id!r} in this account group")
-    return render(asked.scope, asked.format, _answer([agent], None))
+    return agent
 
 
 def _deleted(parameters: Parameters) -> bool:

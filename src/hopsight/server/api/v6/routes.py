@@ -12,10 +12,12 @@ from hopsight.server.api.formats import Format
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.v6 import (
     account_groups,
+    endpoint_agent_changes,
     endpoint_agents,
     network_sessions,
     network_topology,
     status,
+    user_events,
     user_sessions,
     web_sessions,
 )
@@ -24,13 +26,15 @@ from hopsight.server.api.v6.rendering import render_error
 from hopsight.server.api.visits import visit_of
 
 VERSION: Final = "/v6"
-RESOURCES: Final = frozenset({"status", "account-groups", "endpoint-agents", "endpoint-data"})
+RESOURCES: Final = frozenset({"status", "account-groups", "audit", "endpoint-agents", "endpoint-data"})
 """First parts of paths that mean this version when none is given."""
 
 HANDLERS: Final[list[Any]] = [
     *status.HANDLERS,
     *account_groups.HANDLERS,
     *endpoint_agents.HANDLERS,
+    *endpoint_agent_changes.HANDLERS,
+    *user_events.HANDLERS,
     *user_sessions.HANDLERS,
     *network_sessions.HANDLERS,
     *web_sessions.HANDLERS,
