@@ -18,6 +18,7 @@ from hopsight.server.api.v6 import routes as v6
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
+from hopsight.server.networks import Networks
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.web import pages
 from hopsight.storage.store import Store
@@ -35,6 +36,7 @@ def create_app(
         rng=rng,
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         metrics=Metrics(),
+        networks=Networks(store),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )
     programs = [*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]

@@ -11,6 +11,7 @@ from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
+from hopsight.server.networks import Networks
 from hopsight.storage.store import Store
 
 MAX_UPLOADS: Final = 32
@@ -26,4 +27,5 @@ class Services(Struct, frozen=True, kw_only=True):
     rng: random.Random
     limits: Limits
     metrics: Metrics
+    networks: Networks
     upload_slots: asyncio.Semaphore

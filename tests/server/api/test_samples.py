@@ -18,6 +18,7 @@ from hopsight.model.dimensions import (
 )
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
+from hopsight.server.networks import cidr_of
 
 pytestmark = pytest.mark.anyio
 
@@ -145,6 +146,44 @@ async def test_an_archive_is_served_as_published(server: Any, client: Any) -> No
     assert answer.status_code == 200, answer.text
     assert answer.json() == {"har": har}
     await check_xml(client, path)
+
+
+async def test_networks_are_served_as_published(server: Any, client: Any) -> None:
+    """Those on which probes were made, each once, by its prefix and public range, in order of ID."""
+    expected = sample("networks")
+    for network in reversed(expected["privateNetworks"]):
+        for round_id in (1_491_651_600, 1_491_651_900):
+            probe = sample("network-topology-detail")["networkProbes"][0]
+            probe["networkProfile"] |= {
+                "localPrefix": network["localPrefix"],
+                "publicIpRange": network["publicIpRange"],
+            }
+            probe["networkProbeId"] = f"07625:{network['networkId']}:{round_id}:236e6f18"
+            probe["roundId"] = round_id
+            made = record_of(NETWORK_PROBES, probe, 7625)
+            dimensions = Dimensions(agent_id=probe["agentId"], network_id=network["networkId"])
+            await server.store.add(NETWORK_PROBES, [msgspec.structs.replace(made, dimensions=dimensions)])
+    for _ in range(2):
+        answer = await client.get(f"{DATA}/networks")
+        assert answer.json()["privateNetworks"] == expected["privateNetworks"]
+    await check_xml(client, f"{DATA}/networks")
+
+
+@pytest.mark.parametrize(
+    ("range_", "cidr"),
+    [
+        ("178.216.56.0-178.216.63.255", "178.216.56.0/21"),
+        ("192.0.2.1-192.0.2.1", "192.0.2.1/32"),
+        ("2001:db8::-2001:db8::ffff", "2001:db8::/112"),
+        ("192.0.2.1-192.0.2.6", None),
+        ("192.0.2.9-192.0.2.1", None),
+        ("192.0.2.1-2001:db8::", None),
+        ("nothing", None),
+    ],
+)
+def test_a_range_is_named_by_its_prefix(range_: str, cidr: str | None) -> None:
+    """Where it is one; a range that is none has no such name."""
+    assert cidr_of(range_) == cidr
 
 
 async def test_a_permalink_names_the_session_on_our_own_pages(server: Any, client: Any) -> None:

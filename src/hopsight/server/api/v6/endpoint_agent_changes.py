@@ -1,4 +1,4 @@
-"""Changes of endpoint agents (API.md section 3.7): name, enabled, account group; ours: deleted and restored."""
+"""Changes of endpoint agents (API.md section 3.7): name, state, account group; ours: deleted and restored."""
 
 import csv
 from typing import Annotated, Any, Final

@@ -16,6 +16,7 @@ from hopsight.server.api.v6 import (
     endpoint_agents,
     network_sessions,
     network_topology,
+    networks,
     status,
     user_events,
     user_sessions,
@@ -39,6 +40,7 @@ HANDLERS: Final[list[Any]] = [
     *network_sessions.HANDLERS,
     *web_sessions.HANDLERS,
     *network_topology.HANDLERS,
+    *networks.HANDLERS,
 ]
 
 
