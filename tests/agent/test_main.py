@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from hopsight.agent.delivery.identity import load_identity
 from hopsight.agent.delivery.sent import read_sent
 from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.main import Agent, create_agent
@@ -29,6 +30,7 @@ from hopsight.errors import (
     ProbeUnavailableError,
     UploadError,
 )
+from hopsight.model.agents import Target
 from hopsight.model.upload import AgentConfiguration, UploadBatch
 
 pytestmark = pytest.mark.anyio
@@ -227,3 +229,19 @@ async def test_a_failed_start_lets_go_of_the_directory(server: Any, tmp_path: Pa
     with pytest.raises(ConfigError, match="spool-bytes"):
         agent_for(server, tmp_path, spool_bytes=5)
     assert await agent_for(server, tmp_path).run_once()
+
+
+async def test_an_agent_that_was_moved_goes_on_in_its_new_account_group(server: Any, tmp_path: Path) -> None:
+    """It learns of it when it asks what to do, and from then on its records bear the new group's ID."""
+    targets = (Target(host="127.0.0.1"),)
+    server.configuration = AgentConfiguration(targets=targets, aid=4_242)
+    agent = agent_for(server, tmp_path)
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(20):
+        while not any(record_id.startswith("04242:") for record_id in server.stored):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    agent.stop()
+    await running
+    identity = load_identity(tmp_path / "agent")
+    assert identity is not None
+    assert identity.aid == 4_242

@@ -31,7 +31,7 @@ from hopsight.agent.states.attachment import is_loopback
 from hopsight.agent.states.circumstances import Circumstances
 from hopsight.agent.states.keeper import StateKeeper
 from hopsight.agent.status import StatusFile
-from hopsight.agent.supervision import each_round, side_by_side, supervised
+from hopsight.agent.supervision import each_round, first_of, side_by_side, supervised
 from hopsight.agent.surroundings import Surroundings
 from hopsight.agent.topology import Topology, TopologyWork
 from hopsight.agent.watching import Watched, Watching
@@ -104,6 +104,7 @@ class Duties:
         self._sent = SentLog(parts.directory, clock)
         self._uploader = self._made_uploader()
         self._all_day = False
+        self._moved = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
@@ -115,15 +116,21 @@ class Duties:
             await duties._ask_first()
             yield duties
 
-    async def run(self) -> None:
-        """All of them side by side, until cancelled; then a goodbye, and one quick try to deliver."""
+    async def run(self) -> int | None:
+        """All of them side by side, until cancelled; then a goodbye, and one quick try to deliver.
+
+        Returns:
+            The account group that the agent was moved to: what is measured from now on belongs there.
+        """
         clock, rng = self._parts.clock, self._parts.rng
         self._all_day = True
+        duties = (supervised(name, duty, clock, rng) for name, duty in self._each())
         try:
-            await side_by_side(*(supervised(name, duty, clock, rng) for name, duty in self._each()))
+            await first_of(side_by_side(*duties), self._moved.wait())
         finally:
             await self._keeper.goodbye()
             await self._deliver_last()
+        return self._configuration.current.aid if self._moved.is_set() else None
 
     def _each(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         clock, rng = self._parts.clock, self._parts.rng
@@ -259,6 +266,8 @@ class Duties:
 
     def _take_in_address(self) -> None:
         said = self._configuration.current
+        if said.aid is not None and said.aid != self._aid:
+            self._moved.set()
         self._surroundings.saw_public_address(said.public_address, said.public_ip_range)
 
     async def _deliver_last(self) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from hopsight.agent.delivery.client import ServerClient
 from hopsight.agent.delivery.directory import AgentDirectory
 from hopsight.agent.delivery.enrol import enrol_once, enrol_until_known, resolve_identity
+from hopsight.agent.delivery.identity import save_identity
 from hopsight.agent.delivery.server_route import route_to
 from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.duties import Duties, Parts
@@ -138,8 +140,14 @@ class Agent:
         self._identity = await enrol_until_known(
             self._directory.path, self._identity, client, self._read_info(), self._clock, self._rng
         )
-        async with Duties.taken_up(self._parts(client)) as duties:
-            await duties.run()
+        while True:
+            async with Duties.taken_up(self._parts(client)) as duties:
+                aid = await duties.run()
+            if aid is None:
+                return
+            self._identity = msgspec.structs.replace(self._identity, aid=aid)
+            save_identity(self._directory.path, self._identity)
+            _log.info("moved to another account group", aid=aid)
 
     async def _once(self, client: ServerClient) -> bool:
         info = self._read_info()

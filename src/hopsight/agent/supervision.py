@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 
@@ -51,6 +51,23 @@ async def side_by_side(*duties: Awaitable[None]) -> None:
     async with asyncio.TaskGroup() as tasks:
         for duty in duties:
             tasks.create_task(_awaited(duty))
+
+
+async def first_of(*awaited: Coroutine[Any, Any, object]) -> None:
+    """Run until one of them is over; then none is left running.
+
+    Raises:
+        Exception: what the one that was over first raised.
+    """
+    tasks = [asyncio.ensure_future(each) for each in awaited]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def _awaited(duty: Awaitable[None]) -> None:

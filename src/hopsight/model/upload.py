@@ -213,6 +213,7 @@ class AgentConfiguration(Struct, rename="camel", frozen=True, kw_only=True, omit
         poll_s: ask again after so many seconds (a conditional request).
         public_address: where the question came from, as the server saw it.
         public_ip_range: of that address, first-last; None: the server knows no ranges.
+        aid: the account group that the agent is in now: it may have been moved to another.
     """
 
     enabled: bool = True
@@ -220,3 +221,4 @@ class AgentConfiguration(Struct, rename="camel", frozen=True, kw_only=True, omit
     poll_s: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
     public_address: IpAddressText | None = None
     public_ip_range: Text | None = None
+    aid: int | None = None

@@ -75,6 +75,7 @@ async def configuration(request: Request[Any, Any, Any]) -> Answer:
             targets=services.accounts.targets_of(agent),
             poll_s=services.config.agent_poll_s,
             public_address=address,
+            aid=agent.aid,
         )
     )
     tag = f'"{hashlib.sha256(wanted).hexdigest()[:32]}"'

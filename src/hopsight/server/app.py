@@ -20,7 +20,7 @@ from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.services import MAX_UPLOADS, Services
-from hopsight.server.web import pages
+from hopsight.server.web import pages, session
 from hopsight.storage.store import Store
 
 
@@ -41,7 +41,7 @@ def create_app(
     )
     programs = [*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     router = Litestar(
-        route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS],
+        route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS, *session.HANDLERS],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),
         exception_handlers={Exception: _pass_on},
         openapi_config=None,

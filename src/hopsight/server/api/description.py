@@ -98,7 +98,7 @@ def operation_of(handler: HTTPRouteHandler) -> Operation | None:
 def describe_api(handlers: Iterable[Any], known: Mapping[tuple[str, str], Operation]) -> dict[str, Any]:
     """Write the document for those handlers that describe themselves, or whose method and path are known."""
     found = [
-        (path, method, handler.fn.__name__, operation)
+        (path, method, _operation_id(path, handler.fn.__name__), operation)
         for handler in handlers
         if isinstance(handler, HTTPRouteHandler)
         for path in sorted(handler.paths)
@@ -131,6 +131,11 @@ _SECURITY: Final = {
     "accountGroupKey": {"type": "http", "scheme": "bearer", "description": "From a connection string"},
     "agentSecret": {"type": "http", "scheme": "basic", "description": "An agent's ID and secret"},
 }
+
+
+def _operation_id(path: str, name: str) -> str:
+    # Handlers of different dialects may share a name; IDs of operations may not.
+    return f"hopsight_{name}" if path.startswith("/hopsight/") else name
 
 
 def _types(operations: Iterable[Operation]) -> list[type[Struct]]:

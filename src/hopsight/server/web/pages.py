@@ -6,19 +6,18 @@ from typing import Any, Final
 from litestar import get
 from litestar.connection import Request
 from litestar.exceptions import HTTPException
-from litestar.types import Scope
 
-from hopsight.errors import AuthenticationError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.errors import AuthenticationError, InvalidValueError, NotFoundError
 from hopsight.model.dimensions import (
     AGENT_STATES,
     FILTERS,
     NETWORK_PROBES,
     NETWORK_SESSIONS,
     USER_SESSIONS,
+    WEB_SESSIONS,
 )
 from hopsight.model.kinds import KINDS
 from hopsight.server.api.answers import Answer
-from hopsight.server.api.errors import describe_error
 from hopsight.server.api.links import origin
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.visits import header
@@ -26,6 +25,7 @@ from hopsight.server.auth import admit, choose_account_group
 from hopsight.server.services import Services
 from hopsight.server.web.last_round import read_last_round
 from hopsight.server.web.reference import describe_reference
+from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
 
 STATIC: Final = {
@@ -35,10 +35,9 @@ STATIC: Final = {
 """Every file that ``/static`` serves, and its type."""
 
 _FILES: Final = {name: files(__package__).joinpath("static", name).read_bytes() for name in STATIC}
-_SERVED: Final = (NETWORK_SESSIONS, USER_SESSIONS, NETWORK_PROBES, AGENT_STATES)
+_SERVED: Final = (NETWORK_SESSIONS, USER_SESSIONS, WEB_SESSIONS, NETWORK_PROBES, AGENT_STATES)
 _LISTS: Final = [KINDS[kind].list_key for kind in _SERVED]
 _FILTERS: Final = [(row, [kind in row.kinds for kind in _SERVED]) for row in FILTERS.values()]
-_REFUSALS: Final = (AuthenticationError, InvalidValueError, HTTPException)
 
 
 @get("/")
@@ -53,8 +52,8 @@ async def read_start(request: Request[Any, Any, Any]) -> Answer:
         if asked is None and not header(scope, b"authorization"):
             return render(scope, "about.html", origin=_origin(request))
         return await _last_round(request, asked)
-    except _REFUSALS as error:
-        return _refusal(scope, error)
+    except REFUSALS as error:
+        return refusal(scope, error)
 
 
 @get("/sign-in")
@@ -63,7 +62,7 @@ async def sign_in(request: Request[Any, Any, Any]) -> Answer:
     try:
         principal = admit(request.scope, request.app.state.services)
     except (AuthenticationError, HTTPException) as error:
-        return _refusal(request.scope, error)
+        return refusal(request.scope, error)
     location = b"/?aid=%d" % principal.login_aid
     return Answer(b"", b"text/plain", status=303, headers=((b"location", location),))
 
@@ -109,16 +108,6 @@ async def _last_round(request: Request[Any, Any, Any], asked: str | None) -> Ans
 def _origin(request: Request[Any, Any, Any]) -> str:
     services: Services = request.app.state.services
     return origin(request.scope, services.config.public_url)
-
-
-def _refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
-    described = describe_error(error)
-    if described is None:
-        raise error
-    page = render(scope, "refused.html", status=described.status, message=described.message)
-    return Answer(
-        page.body, page.content_type, status=described.status, headers=page.headers + described.headers
-    )
 
 
 HANDLERS: Final[list[Any]] = [read_start, sign_in, read_docs, read_static]
