@@ -68,7 +68,7 @@ def _variables(url: str, data: Path) -> dict[str, str]:
     hopsight("admin", "user", "create", "ann@example.com", "--role", "org-admin", *groups, *here)
     token = hopsight("admin", "token", "create", "ann@example.com", *here)["token"]
     own = f"{url}/hopsight/v1"
-    session = answer_of(f"{own}/user-sessions", token)["userSessions"][0]
+    page = answer_of(f"{url}/v6/endpoint-data/user-sessions/web?window=1h", token)["webSessions"][0]
     probe = answer_of(f"{own}/network-probes", token)["networkProbes"][0]
     return {
         "URL": url,
@@ -76,8 +76,9 @@ def _variables(url: str, data: Path) -> dict[str, str]:
         "AID": "1",
         "GROUP_ID": "1",
         "OTHER_AID": other,
-        "USER_SESSION_ID": session["userSessionId"],
-        "AGENT_ID": session["agentId"],
+        "USER_SESSION_ID": page["userSessionId"],
+        "PAGE_ID": page["pageId"],
+        "AGENT_ID": page["agentId"],
         "NETWORK_PROBE_ID": probe["networkProbeId"],
     }
 

@@ -11,9 +11,11 @@ from hopsight.accounts import (
     audit,
     bootstrap,
     group_keys,
+    organization_users,
     organizations,
     targets,
     tokens,
+    user_changes,
     users,
 )
 from hopsight.accounts.agent_changes import Change, Transfer
@@ -22,8 +24,16 @@ from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
 from hopsight.accounts.database import Database
-from hopsight.accounts.listings import GroupKey, ListedTarget, Organization, Token, User
+from hopsight.accounts.listings import (
+    GroupKey,
+    ListedTarget,
+    Organization,
+    OrganizationUser,
+    Token,
+    User,
+)
 from hopsight.accounts.sightings import Sightings
+from hopsight.accounts.user_changes import UserWish
 from hopsight.clock import Clock
 from hopsight.errors import AuthenticationError
 from hopsight.model.accounts import AccountGroup, AgentPrincipal, Member, Principal, Role
@@ -172,6 +182,52 @@ class Accounts:
                 return None
             self._principals.put(digest, principal)
         return principal if email is None or email.lower() == principal.email else None
+
+    # Users, as administrators of an organization manage them
+
+    def users_of(self, aids: Collection[int], uid: int | None = None) -> list[OrganizationUser]:
+        """The users (or one) with a role in these account groups, by ID, and nothing of other ones."""
+        with self._database.read() as connection:
+            return organization_users.listing(connection, aids, uid)
+
+    def groups_of_organization(self, org_id: int) -> set[int]:
+        """The IDs of the account groups of an organization."""
+        with self._database.read() as connection:
+            return organization_users.groups_of(connection, org_id)
+
+    def add_user(self, org_id: int, wish: UserWish, by: Actor = CONSOLE) -> tuple[int, str]:
+        """Add a user to an organization; the ID, and a token that can be seen this once."""
+        token = new_secret()
+        with self._database.write() as connection:
+            uid = user_changes.create(connection, org_id, wish, digest_of(token), self._change(by))
+        return uid, token
+
+    def change_user(self, org_id: int, uid: int, wish: UserWish, by: Actor = CONSOLE) -> None:
+        """Change a user as far as the organization may."""
+        with self._database.write() as connection:
+            user_changes.change_user(connection, org_id, uid, wish, self._change(by))
+
+    def remove_user(self, org_id: int, uid: int, by: Actor = CONSOLE) -> None:
+        """Take a user out of an organization; who is in no other is deleted."""
+        with self._database.write() as connection:
+            user_changes.remove(connection, org_id, uid, self._change(by))
+
+    def tokens_of(self, org_id: int, uid: int, by: Actor = CONSOLE) -> list[Token]:
+        """A user's tokens without their secrets, by ID."""
+        with self._database.read() as connection:
+            return user_changes.tokens_of(connection, org_id, uid, by.uid)
+
+    def add_token(self, org_id: int, uid: int, by: Actor = CONSOLE) -> tuple[int, str]:
+        """Make a token for a user; its ID, and the token, which can be seen this once."""
+        token = new_secret()
+        with self._database.write() as connection:
+            added = user_changes.add_token(connection, org_id, uid, digest_of(token), self._change(by))
+        return added, token
+
+    def remove_token(self, org_id: int, uid: int, token_id: int, by: Actor = CONSOLE) -> None:
+        """Delete a token of a user of an organization."""
+        with self._database.write() as connection:
+            user_changes.remove_token(connection, org_id, uid, token_id, self._change(by))
 
     # Agents, their keys and targets
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from hopsight.model.accounts import Role
+from hopsight.model.accounts import AccountGroup, Role
 from hopsight.model.agents import Target
 
 
@@ -46,3 +46,14 @@ class ListedTarget(Struct, frozen=True, kw_only=True):
     aid: int
     target: Target
     agent_ids: tuple[str, ...] = ()
+
+
+class OrganizationUser(Struct, frozen=True, kw_only=True):
+    """A user as an organization sees them; ``login_aid`` is None where the user logs in elsewhere."""
+
+    uid: int
+    email: str
+    name: str
+    login_aid: int | None
+    groups: dict[int, AccountGroup]
+    roles: dict[int, Role]

@@ -12,6 +12,7 @@ import pytest
 from hopsight.model.accounts import Role
 from hopsight.model.dimensions import AGENT_STATES, FILTERS, NETWORK_PROBES, USER_SESSIONS
 from hopsight.model.kinds import KINDS
+from hopsight.model.score import score_of
 from hopsight.model.upload import MeasurementContext, UploadBatch
 from hopsight.server.api.bodies import MAX_BODY_BYTES
 from hopsight.server.api.hopsight.documents import VERDICTS
@@ -90,7 +91,13 @@ async def test_a_user_session_is_served_whole(server: Any, client: Any) -> None:
     body = answer.json()
     document = json.loads(msgspec.json.encode(sent.document))
     detail = json.loads(msgspec.json.encode(sent.detail))
-    added = {"committed": body["committed"], "sourceAddr": "203.0.113.9"}
+    score = score_of(sent.detail)
+    assert score is not None
+    added = {
+        "committed": body["committed"],
+        "sourceAddr": "203.0.113.9",
+        "experienceScore": score.value,
+    }
     assert body == document | detail | added
     assert body["verdict"]["result"] == "lan"
     assert [segment["name"] for segment in body["segments"]] == ["lan", "destination"]
@@ -185,6 +192,7 @@ async def test_nothing_of_another_account_group_is_served(server: Any, client: A
 
 
 FILTERED = {
+    "type": ("gateway", "vpn"),
     "agentId": (AGENT_ID.upper(), "3fde6422-f119-40e1-ae32-d08a1243c039"),
     "location": ("Berlin", "berlin"),
     "connection": ("wireless", "Ethernet"),

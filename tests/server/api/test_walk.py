@@ -16,21 +16,39 @@ pytestmark = pytest.mark.anyio
 
 SCHEMA = etree.XMLSchema(etree.fromstring(write_schema(ROOT, ANSWERS)))
 NETWORK = "/v6/endpoint-data/user-sessions/network"
+TOPOLOGY = "/v6/endpoint-data/network-topology"
+SESSIONS = "/v6/endpoint-data/user-sessions"
+AGENT = "/v6/endpoint-agents/{agentId:str}"
 PATHS = {
     "/v6/status": {"GET"},
     "/v6/docs/te-api-v6.xsd": {"GET"},
     "/v6/account-groups": {"GET"},
     "/v6/account-groups/{groupId:str}": {"GET"},
+    "/v6/audit/user-events/search": {"GET"},
     "/v6/endpoint-agents": {"GET"},
-    "/v6/endpoint-agents/{agentId:str}": {"GET"},
+    "/v6/endpoint-agents/transfer": {"POST"},
+    AGENT: {"GET", "POST", "DELETE"},
+    f"{AGENT}/enable": {"POST"},
+    f"{AGENT}/disable": {"POST"},
+    f"{AGENT}/restore": {"POST"},
+    SESSIONS: {"GET", "POST"},
+    f"{SESSIONS}/{{userSessionId:str}}": {"GET"},
+    f"{SESSIONS}/{{userSessionId:str}}/page/{{pageId:str}}": {"GET"},
     NETWORK: {"GET", "POST"},
+    f"{SESSIONS}/web": {"GET", "POST"},
+    TOPOLOGY: {"GET", "POST"},
+    f"{TOPOLOGY}/{{networkProbeId:str}}": {"GET"},
+    "/v6/endpoint-data/networks": {"GET"},
 }
-LISTS = [("GET", NETWORK), ("POST", NETWORK)]
+LISTS = [
+    (method, path) for path in (NETWORK, SESSIONS, f"{SESSIONS}/web", TOPOLOGY) for method in ("GET", "POST")
+]
 GUARDED = [
     *LISTS,
     ("GET", "/v6/account-groups"),
     ("GET", "/v6/account-groups/7625"),
     ("GET", "/v6/endpoint-agents"),
+    ("GET", "/v6/endpoint-data/networks"),
 ]
 HUGE = "9" * 6_000
 

@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, Struct, structs
 
 from hopsight.agent.privacy.hidden import Hidden
 from hopsight.model.agents import AgentInfo, Location
+from hopsight.model.har import Browser, HarPage, PageTimings
 from hopsight.model.network_documents import (
     Connect,
     Evidence,
@@ -36,7 +37,13 @@ from hopsight.model.upload import (
     NetworkSessionRecord,
     UserSessionRecord,
 )
-from hopsight.model.user_sessions import PassiveTraffic, SessionDetail, SessionNetwork, UserSession
+from hopsight.model.user_sessions import (
+    Coordinates,
+    PassiveTraffic,
+    SessionDetail,
+    SessionNetwork,
+    UserSession,
+)
 
 Role = Literal["plain", "text", "address", "url", "inside"]
 
@@ -100,6 +107,9 @@ FIELDS: Final[dict[type[Struct], dict[str, Role]]] = {
     },
     SessionDetail: {
         "network": "inside",
+        "browser": "inside",
+        "coordinates": "inside",
+        "pages": "inside",
         "segments": "inside",
         "verdict": "inside",
         "passive": "inside",
@@ -163,7 +173,11 @@ FIELDS: Final[dict[type[Struct], dict[str, Role]]] = {
         "icmp_ping": "inside",
         "system_metrics": "inside",
     },
-    NetworkProbeDetail: {"network_profile": "inside", "target_kind": "plain"},
+    NetworkProbeDetail: {"network_profile": "inside", "coordinates": "inside", "target_kind": "plain"},
+    Browser: {"name": "plain", "version": "plain"},
+    Coordinates: {"location": "plain"},
+    HarPage: {"id": "plain", "title": "text", "started_date_time": "plain", "page_timings": "inside"},
+    PageTimings: {},
     AgentState: {
         "state_id": "plain",
         "agent_id": "plain",
