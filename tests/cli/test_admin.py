@@ -213,3 +213,35 @@ def enrolled(data: Path, aid: int) -> str:
         return accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
     finally:
         accounts.close()
+
+
+def test_agents_are_renamed_moved_and_restored_and_the_log_tells(
+    run: Run, run_json: Callable[..., Any], aid: str, data: Path
+) -> None:
+    """Each change does what it says, and is in the log with the command line as its author."""
+    key = parse_connection_string(
+        run("connection-string", "create", "--account-group", aid, "--url", "https://h.example").strip()
+    ).key
+    info = AgentInfo(
+        computer_name="laptop", platform="Linux", os_version="12", kernel_version="6", version="0"
+    )
+    accounts = Accounts.open(None, data, FakeClock())
+    enrolment = Enrolment(enrolment_id=str(uuid.uuid4()), secret="s" * 43, agent=info)
+    agent_id = accounts.enrol(key, enrolment, None).agent_id
+    accounts.close()
+    assert run_json("agent", "rename", agent_id, "reception")["agentName"] == "reception"
+    other = str(run_json("account-group", "create", "Other")["aid"])
+    assert run_json("agent", "transfer", agent_id, "--to", other) == {"agentId": agent_id, "aid": int(other)}
+    run("agent", "delete", agent_id)
+    run("agent", "restore", agent_id)
+    (listed,) = run_json("agent", "list")["agents"]
+    assert (listed["agentName"], listed["aid"]) == ("reception", int(other))
+    events = run_json("audit", "list")["auditEvents"]
+    assert [event["event"].rpartition(" ")[2] for event in events] == [
+        "renamed",
+        "transferred",
+        "deleted",
+        "restored",
+    ]
+    assert {event["user"] for event in events} == {"command line"}
+    assert "reception" in events[1]["resources"]

@@ -177,10 +177,57 @@ def delete_agent(
     data: DataOption = None,
     accounts_url: AccountsOption = None,
 ) -> None:
-    """Shut an agent out for good; what it has measured stays."""
+    """Shut an agent out; what it has measured stays, and for seven days it can be restored."""
     with open_accounts(data, accounts_url) as accounts:
         accounts.delete_agent(_aid_of(accounts, agent_id), agent_id)
     print_result({"agentId": agent_id}, f"Agent {agent_id} is gone.", as_json=json)
+
+
+@agents.command("rename")
+def rename_agent(
+    agent_id: AgentArgument,
+    name: Annotated[str, typer.Argument(help="What it is to be called from now on.")],
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Name an agent; what it calls itself no longer counts."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.rename_agent(_aid_of(accounts, agent_id), agent_id, name)
+    print_result(
+        {"agentId": agent_id, "agentName": name}, f"Agent {agent_id} is called {name}.", as_json=json
+    )
+
+
+@agents.command("restore")
+def restore_agent(
+    agent_id: AgentArgument,
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Have a deleted agent back, within seven days."""
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.restore_agent(_aid_of(accounts, agent_id), agent_id)
+    print_result({"agentId": agent_id}, f"Agent {agent_id} is back.", as_json=json)
+
+
+@agents.command("transfer")
+def transfer_agent(
+    agent_id: AgentArgument,
+    to: Annotated[int, typer.Option("--to", metavar="AID", help="Account group that it goes to.")],
+    json: JsonOption = False,
+    data: DataOption = None,
+    accounts_url: AccountsOption = None,
+) -> None:
+    """Move an agent to another account group; what it has measured stays where it is."""
+    from hopsight.accounts.agent_changes import Transfer
+
+    with open_accounts(data, accounts_url) as accounts:
+        accounts.transfer_agents([Transfer(agent_id, _aid_of(accounts, agent_id), to)])
+    print_result(
+        {"agentId": agent_id, "aid": to}, f"Agent {agent_id} is in account group {to}.", as_json=json
+    )
 
 
 def _aid_of(accounts: "Accounts", agent_id: str) -> int:
