@@ -9,9 +9,11 @@ import msgspec
 import pytest
 import trustme
 
+from hopsight.agent.delivery.spool_batch import Spooled
 from hopsight.agent.network import Address
 from hopsight.agent.pages.archive import PAGE_ID, title_of, total_of, web_record
 from hopsight.agent.pages.fetch import MAX_BODY_BYTES, MAX_REDIRECTS, PageFetch, PageFetcher
+from hopsight.agent.privacy.redaction import Redaction
 from hopsight.clock import SystemClock
 from hopsight.model.upload import WebSessionRecord
 from hopsight.model.user_sessions import UserSession
@@ -207,3 +209,20 @@ async def test_secrets_are_not_in_the_archive() -> None:
     assert told.document.page_url.endswith("/b")
     assert msgspec.json.decode(encoded, type=WebSessionRecord) == told
     assert total_of(fetch.exchanges[0]) > 0
+
+
+async def test_redacted_urls_leave_no_trace_of_a_page() -> None:
+    """Neither a path, a query nor a title is told once they are redacted, and the page is spooled as such."""
+    moved = b"HTTP/1.1 302 Found\r\nLocation: /hidden?hidden=hidden\r\nContent-Length: 0\r\n\r\n"
+
+    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(moved if head.startswith(b"GET / ") else page(b"<title>hidden</title>"))
+
+    async with served(serve) as port:
+        fetch = await fetcher().fetch(f"http://site.test:{port}/")
+    told = Redaction(("url-path", "url-query")).record(record(fetch))
+    spooled = Spooled()
+    spooled.add(1, told)
+    assert spooled.web_sessions == [told]
+    assert len(fetch.exchanges) == 2
+    assert b"hidden" not in msgspec.json.encode(told)

@@ -37,6 +37,7 @@ from hopsight.model.upload import (
     NetworkProbeRecord,
     NetworkSessionRecord,
     UserSessionRecord,
+    WebSessionRecord,
 )
 from hopsight.model.user_sessions import SessionDetail, SessionNetwork, UserSession
 from hopsight.testing import AGENT_ID, sample_session
@@ -308,6 +309,7 @@ def test_every_text_of_every_struct_has_been_thought_of() -> None:
         UserSessionRecord,
         NetworkProbeRecord,
         AgentStateRecord,
+        WebSessionRecord,
         MeasurementContext,
         AgentInfo,
     ]

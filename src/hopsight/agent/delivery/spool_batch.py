@@ -6,22 +6,32 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.dimensions import (
+    AGENT_STATES,
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+    WEB_SESSIONS,
+)
 from hopsight.model.upload import (
     AgentStateRecord,
     MeasurementContext,
     NetworkProbeRecord,
     NetworkSessionRecord,
     UserSessionRecord,
+    WebSessionRecord,
 )
 
-SpoolRecord = NetworkSessionRecord | UserSessionRecord | NetworkProbeRecord | AgentStateRecord
+SpoolRecord = (
+    NetworkSessionRecord | UserSessionRecord | NetworkProbeRecord | AgentStateRecord | WebSessionRecord
+)
 
 RECORD_TYPES: Final[Mapping[str, type[SpoolRecord]]] = {
     NETWORK_SESSIONS: NetworkSessionRecord,
     USER_SESSIONS: UserSessionRecord,
     NETWORK_PROBES: NetworkProbeRecord,
     AGENT_STATES: AgentStateRecord,
+    WEB_SESSIONS: WebSessionRecord,
 }
 """Kind -> what its records are. A new kind is one row, and one list of ``Spooled``."""
 
@@ -51,6 +61,7 @@ class Spooled(Struct, frozen=True):
     user_sessions: list[UserSessionRecord] = []
     network_probes: list[NetworkProbeRecord] = []
     agent_states: list[AgentStateRecord] = []
+    web_sessions: list[WebSessionRecord] = []
     numbers: dict[str, list[int]] = {}
 
     @property
@@ -74,6 +85,8 @@ class Spooled(Struct, frozen=True):
                 self.network_probes.append(record)
             case AgentStateRecord():
                 self.agent_states.append(record)
+            case WebSessionRecord():
+                self.web_sessions.append(record)
         self.numbers.setdefault(_KINDS[type(record)], []).append(number)
 
 

@@ -136,6 +136,7 @@ class Uploader:
             contexts=spooled.contexts,
             network_sessions=spooled.network_sessions,
             user_sessions=spooled.user_sessions,
+            web_sessions=spooled.web_sessions,
             network_probes=spooled.network_probes,
             agent_states=spooled.agent_states,
             usage=usage,

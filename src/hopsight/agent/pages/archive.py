@@ -99,9 +99,9 @@ def title_of(exchange: Exchange) -> str:
 
 def total_of(exchange: Exchange) -> float:
     """Milliseconds of all phases that happened."""
-    phases = (exchange.dns_ms, exchange.connect_ms, exchange.tls_ms)
-    phases += (exchange.send_ms, exchange.wait_ms, exchange.receive_ms)
-    return round(sum(phase for phase in phases if phase >= 0), 3)
+    before = (exchange.dns_ms, exchange.connect_ms, exchange.tls_ms)
+    after = (exchange.send_ms, exchange.wait_ms, exchange.receive_ms)
+    return round(sum(max(phase, 0.0) for phase in before + after), 3)
 
 
 def _entry(exchange: Exchange) -> HarEntry:

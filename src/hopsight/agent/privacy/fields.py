@@ -11,7 +11,19 @@ from msgspec import NODEFAULT, Struct, structs
 
 from hopsight.agent.privacy.hidden import Hidden
 from hopsight.model.agents import AgentInfo, Location
-from hopsight.model.har import Browser, HarPage, PageTimings
+from hopsight.model.har import (
+    Browser,
+    Har,
+    HarContent,
+    HarEntry,
+    HarLog,
+    HarPage,
+    HarRequest,
+    HarResponse,
+    HarTimings,
+    NameValue,
+    PageTimings,
+)
 from hopsight.model.network_documents import (
     Connect,
     Evidence,
@@ -36,6 +48,7 @@ from hopsight.model.upload import (
     NetworkProbeRecord,
     NetworkSessionRecord,
     UserSessionRecord,
+    WebSessionRecord,
 )
 from hopsight.model.user_sessions import (
     Coordinates,
@@ -44,6 +57,7 @@ from hopsight.model.user_sessions import (
     SessionNetwork,
     UserSession,
 )
+from hopsight.model.web_sessions import WebPageDetail, WebSession
 
 Role = Literal["plain", "text", "address", "url", "inside"]
 
@@ -178,6 +192,58 @@ FIELDS: Final[dict[type[Struct], dict[str, Role]]] = {
     Coordinates: {"location": "plain"},
     HarPage: {"id": "plain", "title": "text", "started_date_time": "plain", "page_timings": "inside"},
     PageTimings: {},
+    WebSessionRecord: {
+        "document": "inside",
+        "detail": "inside",
+        "visited_site": "text",
+        "destination_ip": "address",
+        "trigger": "plain",
+    },
+    WebSession: {
+        "user_session_id": "plain",
+        "page_id": "plain",
+        "agent_id": "plain",
+        "date": "plain",
+        "page_url": "url",
+        "page_title": "text",
+        "page_timings": "inside",
+        "system_metrics": "inside",
+    },
+    WebPageDetail: {"har": "inside"},
+    Har: {"log": "inside"},
+    HarLog: {
+        "version": "plain",
+        "creator": "inside",
+        "browser": "inside",
+        "pages": "inside",
+        "entries": "inside",
+        "system_metrics": "inside",
+    },
+    HarEntry: {
+        "pageref": "plain",
+        "started_date_time": "plain",
+        "request": "inside",
+        "response": "inside",
+        "timings": "inside",
+        "server_ip_address": "address",
+    },
+    HarRequest: {
+        "method": "plain",
+        "url": "url",
+        "http_version": "plain",
+        "headers": "inside",
+        "query_string": "inside",
+    },
+    HarResponse: {
+        "status_text": "text",
+        "http_version": "plain",
+        "headers": "inside",
+        "content": "inside",
+        "redirect_url": "url",
+    },
+    HarContent: {"mime_type": "plain"},
+    HarTimings: {},
+    NameValue: {"name": "text", "value": "text"},
     AgentState: {
         "state_id": "plain",
         "agent_id": "plain",

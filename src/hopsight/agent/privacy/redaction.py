@@ -11,12 +11,14 @@ import secrets as system_secrets
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from hopsight.agent.delivery.identity import write_private
 from hopsight.agent.privacy.fields import written_again
 from hopsight.agent.privacy.hidden import KEY_BYTES, Hidden, Pseudonyms
+from hopsight.agent.privacy.pages import without_page_parts
 from hopsight.errors import ConfigError, HopsightError
 from hopsight.model.agents import AgentInfo
 from hopsight.model.network_documents import NetworkProfileDocument, PathHop, Segment, Traceroute
@@ -25,6 +27,7 @@ from hopsight.model.upload import (
     NetworkProbeRecord,
     NetworkSessionRecord,
     UserSessionRecord,
+    WebSessionRecord,
 )
 
 REDACTIONS: Final = {
@@ -70,7 +73,7 @@ class Redaction:
 
     def record(self, record: StructT) -> StructT:
         """A copy of a record (of any kind) without what it must not tell."""
-        return self._without(record, self._hidden_in(record))
+        return self._without(without_page_parts(record, self.names), self._hidden_in(record))
 
     def context(self, context: MeasurementContext) -> MeasurementContext:
         """A copy of a context without what it must not tell."""
@@ -115,6 +118,10 @@ class Redaction:
                 self._hide_path(hidden, network.traceroute)
             self._hide_profile(hidden, network.network_profile)
             self._hide_segments(hidden, record.detail.segments)
+        elif isinstance(record, WebSessionRecord):
+            self._hide_site(hidden, record.visited_site, record.destination_ip)
+            for entry in record.detail.har.log.entries:
+                self._hide_site(hidden, urlsplit(entry.request.url).hostname, entry.server_ip_address)
         elif isinstance(record, NetworkProbeRecord):
             self._hide_profile(hidden, record.detail.network_profile)
             self._hide_target(hidden, record.detail.target_kind, record.document.target)
