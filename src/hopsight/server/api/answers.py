@@ -13,7 +13,7 @@ COMPRESSED_FROM_BYTES: Final = 1_024
 """Below this, compressing saves no packet."""
 
 _GZIP: Final = re.compile(r"(?:^|,)\s*(?:x-)?gzip\s*(?:;\s*q\s*=\s*(?!0(?:\.0*)?\s*(?:,|$))[^,]*)?(?:,|$)")
-_NOT_MODIFIED: Final = 304
+_BODYLESS: Final = frozenset({204, 304})
 _VARY: Final = (b"vary", b"Accept, Accept-Encoding")
 
 
@@ -45,8 +45,8 @@ class Answer:
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
         headers = [*self.headers]
-        if self.status != _NOT_MODIFIED:
-            # There they would speak of the body that is not sent (RFC 9110, 8.6).
+        if self.status not in _BODYLESS:
+            # There they would speak of a body that is not sent (RFC 9110, 8.6).
             headers += [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body))]
         start: Any = {"type": "http.response.start", "status": self.status, "headers": headers}
         await send(start)
