@@ -14,6 +14,7 @@ from hopsight.model.user_sessions import Coordinates, SessionNetwork, UserSessio
 from hopsight.model.web_sessions import WebSession
 from hopsight.server.api.documents import ErrorDocument, Pages, records_answer
 from hopsight.server.api.names import capitalized
+from hopsight.server.api.v6.user_documents import PermissionsAnswer, RolesAnswer, TokensAnswer, UsersAnswer
 
 
 class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
@@ -229,6 +230,10 @@ ANSWERS: Final[tuple[type[Struct], ...]] = (
     EndpointAgentsAnswer,
     TransferAnswer,
     AuditAnswer,
+    UsersAnswer,
+    RolesAnswer,
+    PermissionsAnswer,
+    TokensAnswer,
     AccountGroupsAnswer,
     StatusAnswer,
     ErrorDocument,

@@ -17,9 +17,11 @@ from hopsight.server.api.v6 import (
     network_sessions,
     network_topology,
     networks,
+    roles,
     status,
     user_events,
     user_sessions,
+    users,
     web_sessions,
 )
 from hopsight.server.api.v6.asking import format_of
@@ -27,7 +29,9 @@ from hopsight.server.api.v6.rendering import render_error
 from hopsight.server.api.visits import visit_of
 
 VERSION: Final = "/v6"
-RESOURCES: Final = frozenset({"status", "account-groups", "audit", "endpoint-agents", "endpoint-data"})
+RESOURCES: Final = frozenset(
+    {"status", "account-groups", "audit", "endpoint-agents", "endpoint-data", "permissions", "roles", "users"}
+)
 """First parts of paths that mean this version when none is given."""
 
 HANDLERS: Final[list[Any]] = [
@@ -36,6 +40,8 @@ HANDLERS: Final[list[Any]] = [
     *endpoint_agents.HANDLERS,
     *endpoint_agent_changes.HANDLERS,
     *user_events.HANDLERS,
+    *users.HANDLERS,
+    *roles.HANDLERS,
     *user_sessions.HANDLERS,
     *network_sessions.HANDLERS,
     *web_sessions.HANDLERS,
