@@ -65,6 +65,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
         spool_bytes: most that waiting records may take on disk; the oldest are dropped (and counted).
         spool_age_s: oldest that a waiting record may be.
         topology: probe gateway, proxy and VPN every 300 s.
+        fetch: fetch ``/`` of targets with port 80, 443 or none, after each window.
         passive: watch the machine's own TCP connections as they close, too.
         passive_include: only these sites or networks (``*.example.com``, ``192.0.2.0/24``); none: all.
         passive_exclude: never these; wins over include.
@@ -85,6 +86,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True):
     spool_bytes: int = 256 << 20
     spool_age_s: int = 30 * DAY_S
     topology: bool = True
+    fetch: bool = False
     passive: bool = False
     passive_include: tuple[str, ...] = ()
     passive_exclude: tuple[str, ...] = ()

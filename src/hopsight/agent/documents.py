@@ -7,6 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.pages.archive import BROWSER, har_page
 from hopsight.agent.profile.profile import NetworkProfile, profile_document
 from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingResult
 from hopsight.agent.verdict.segments import ping_of
@@ -105,7 +106,7 @@ def session_records(
 
 
 def user_session(measurement: Measurement, session_id: str, agent_id: str) -> UserSession:
-    """The list item: nobody opened a page."""
+    """The list item; its page is the one that the agent fetched."""
     port = measurement.target.port
     return UserSession(
         user_session_id=session_id,
@@ -113,7 +114,7 @@ def user_session(measurement: Measurement, session_id: str, agent_id: str) -> Us
         round_id=round_of(measurement.started_at_s),
         date=format_utc(measurement.started_at_s),
         visited_site=measurement.visited_site,
-        number_of_pages=0,
+        number_of_pages=int(measurement.page is not None),
         protocol=site_protocol(port),
         port=port,
     )
@@ -133,6 +134,8 @@ def session_detail(measurement: Measurement, profile: NetworkProfile | None) -> 
     )
     return SessionDetail(
         network=network,
+        browser=BROWSER if measurement.page is not None else None,
+        pages=(har_page(measurement.page),) if measurement.page is not None else (),
         segments=measurement.segments,
         verdict=measurement.verdict,
         flags=_texts(measurement.flags),

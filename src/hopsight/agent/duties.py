@@ -42,6 +42,7 @@ from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.ids import SESSION_ROUND_S
 from hopsight.model.upload import UploadAnswer, UploadBatch
 
+HTTP_PORT: Final = 80
 FIRST_ANSWER_S: Final = 5.0
 LAST_UPLOAD_S: Final = 1.0
 """How long stopping may wait for one last upload; what it does not take stays in the spool."""
@@ -198,7 +199,17 @@ class Duties:
         if not is_loopback(target.host) and self._circumstances.was_cut_off_since(started_s):
             _log.info("the machine was offline: measurement discarded", target=target.host)
             return ()
-        return found
+        return await self._with_page(target, found)
+
+    async def _with_page(self, target: Target, found: Sequence[Measurement]) -> Sequence[Measurement]:
+        """Fetch once the probes are over, not to disturb them; the page belongs to the first session."""
+        pages = self._instruments.pages
+        wanted = target.port in {None, HTTP_PORT, 443} and self._configuration.current.enabled
+        if pages is None or not wanted or not found or found[0].asleep:
+            return found
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        page = await pages.fetch(f"{'http' if target.port == HTTP_PORT else 'https'}://{host}/")
+        return (msgspec.structs.replace(found[0], page=page), *found[1:])
 
     async def _keep(self, found: Sequence[Measurement]) -> None:
         await self._recorder.measurements(found)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hopsight.agent.measurement import Measurer
 from hopsight.agent.network import Network, PassiveNetwork
+from hopsight.agent.pages.fetch import PageFetcher
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
 from hopsight.agent.path.asn import AsnDatabase
@@ -35,11 +36,13 @@ class Instruments(Struct, frozen=True):
         measurer: of sites.
         names: of hops and addresses.
         passive: watches real traffic, once it is started; None: it is not to be watched.
+        pages: fetches pages; None: none is to be.
     """
 
     measurer: Measurer
     names: PathNames
     passive: PassiveSessions | None
+    pages: PageFetcher | None = None
 
 
 @asynccontextmanager
@@ -68,4 +71,5 @@ async def opened(
                 profile=surroundings.document,
             )
             stack.callback(passive.close)
-        yield Instruments(measurer, names, passive)
+        pages = PageFetcher(network.resolve, clock) if config.fetch else None
+        yield Instruments(measurer, names, passive, pages)

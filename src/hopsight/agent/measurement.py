@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from hopsight.agent.network import Address, Family, Network, UnknownNameError
 from hopsight.agent.pacing import ClockReading, Spread
+from hopsight.agent.pages.fetch import PageFetch
 from hopsight.agent.probes.path import PathTracer
 from hopsight.agent.probing import Site
 from hopsight.agent.profile.profile import NetworkProfile
@@ -79,6 +80,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
         errors: what went wrong, short.
         flags: what a reader of the values should know.
         probe: which code measured.
+        page: what was fetched when the window was over; None: nothing was to be.
     """
 
     target: Target
@@ -104,6 +106,7 @@ class Measurement(Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     probe: str = "network-session/1"
+    page: PageFetch | None = None
 
     @property
     def asleep(self) -> bool:

@@ -11,6 +11,7 @@ from hopsight.agent.delivery.spool import Spool
 from hopsight.agent.delivery.spool_batch import SpoolRecord
 from hopsight.agent.documents import session_records
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.pages.archive import web_record
 from hopsight.agent.privacy.redaction import Redaction
 from hopsight.agent.status import TargetStatus
 from hopsight.agent.surroundings import Surroundings
@@ -83,7 +84,11 @@ class Recorder:
         )
         if made[0] is None:
             _log.warning("not measured", target=found.visited_site, reason="; ".join(found.errors))
-        return [record for record in made if record is not None]
+        records: list[SpoolRecord] = [record for record in made if record is not None]
+        user = made[1]
+        if found.page is not None and user is not None:
+            records.append(web_record(found.page, user.document, user.destination_ip, found.system_metrics))
+        return records
 
     def _note(self, found: Sequence[Measurement]) -> None:
         for one in found:

@@ -11,6 +11,7 @@ from hopsight.cli.agent_options import (
     ClientCertificateOption,
     ClientKeyOption,
     ConnectionStringOption,
+    FetchOption,
     LocationOption,
     NameOption,
     OnceOption,
@@ -46,6 +47,7 @@ def agent(
     location: LocationOption = None,  # noqa: ARG001
     name: NameOption = None,  # noqa: ARG001
     topology: TopologyOption = True,  # noqa: ARG001
+    fetch: FetchOption = False,  # noqa: ARG001
     passive: PassiveOption = False,  # noqa: ARG001
     passive_include: PassiveIncludeOption = None,  # noqa: ARG001
     passive_exclude: PassiveExcludeOption = None,  # noqa: ARG001

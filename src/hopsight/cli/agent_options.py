@@ -63,6 +63,14 @@ TopologyOption = Annotated[
         help="Probe the gateway, the proxy and the VPN's other end every five minutes.",
     ),
 ]
+FetchOption = Annotated[
+    bool,
+    typer.Option(
+        "--fetch",
+        envvar="HOPSIGHT_FETCH",
+        help="Fetch the page / of each target with port 80, 443 or none, after each measurement.",
+    ),
+]
 PassiveOption = Annotated[
     bool,
     typer.Option(
@@ -155,6 +163,7 @@ def agent_config(data: Path, given: "Mapping[str, Any]") -> AgentConfig:
         spool_bytes=given["spool_bytes"],
         spool_age_s=given["spool_days"] * DAY_S,
         topology=given["topology"],
+        fetch=given["fetch"],
         passive=given["passive"],
         passive_include=tuple(given["passive_include"] or ()),
         passive_exclude=tuple(given["passive_exclude"] or ()),
