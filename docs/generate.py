@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import cast
 
 import typer.main
-from resource_pages import resource_pages
 
 from hopsight.cli.main import app
 from hopsight.cli.settings import Command
@@ -21,6 +20,10 @@ from hopsight.server import agent_api
 from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.openapi import encode_description
 from hopsight.server.api.v6 import routes as v6
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from docs.resource_pages import resource_pages
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `make docs`. -->"

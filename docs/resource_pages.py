@@ -19,15 +19,18 @@ UNDOCUMENTED = {"Agents", "Service"}
 """Groups without pages: the agents' own interface (`model/upload.py` is its contract), and status."""
 
 FILTERED = '{"searchFilters": [{"key": "platform", "values": ["Linux", "Mac", "Windows"]}]}'
-FILTERED_V7 = '{"searchFilters": {"platform": ["linux", "mac", "windows"]}}'
 # What is posted, by method and path; an operation with a body that is not here is asked with a filter.
 BODIES = {
     ("POST", "/v6/endpoint-agents/{agentId}"): '{"newAgentName": "reception"}',
     ("POST", "/v6/endpoint-agents/transfer"): "$AGENT_ID,$AID,$OTHER_AID",
-    ("POST", "/v7/endpoint/agents/filter"): '{"searchFilters": {"platform": ["linux"]}}',
-    ("POST", "/v7/endpoint/test-results/real-user-tests/pages/filter"): '{"platform": ["linux"]}',
-    ("PATCH", "/v7/endpoint/agents/{agentId}"): '{"name": "reception"}',
+    ("POST", "/v6/users/new"): (
+        '{"name": "Jo", "email": "jo@example.com", "loginAccountGroup": {"aid": 1},'
+        ' "accountGroupRoles": [{"aid": 1, "roles": [{"roleId": 3}]}]}'
+    ),
+    ("POST", "/v6/users/{uid}/update"): '{"name": "Jo March"}',
 }
+REFUSED = ("/v6/roles/new", "/v6/roles/{roleId}/update", "/v6/roles/{roleId}/delete")
+"""Paths that are there to say no."""
 PLAIN_TYPES = {
     inspect.StrType: "string",
     inspect.IntType: "integer",
@@ -90,13 +93,15 @@ def parameter_row(parameter: Parameter) -> str:
 
 def example(method: str, path: str, operation: Operation) -> list[str]:
     """A command that works."""
+    if path in REFUSED:
+        return ["Always refused, with the reason."]
     url = re.sub(r"\{(\w+)\}", lambda match: "$" + variable(match[1]), path)
     words = ["curl -sf", '-H "Authorization: Bearer $TOKEN"']
     if method != "GET":
         words.append(f"-X {method}")
     body = BODIES.get((method, path))
     if body is None and operation.body is not None:
-        body = FILTERED_V7 if path.startswith("/v7") else FILTERED
+        body = FILTERED
     if body is not None:
         content_type = "application/json" if body.startswith("{") else "text/csv"
         quoted = f"'{body}'" if "$" not in body else f'"{body}"'
@@ -106,6 +111,8 @@ def example(method: str, path: str, operation: Operation) -> list[str]:
 
 def variable(name: str) -> str:
     """A path parameter as a variable of the shell."""
+    if name == "uid":
+        return "USER_ID"  # UID is the shell's own
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
 
 

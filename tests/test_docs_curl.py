@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "reference" / "resources").glob("*.md"))
-HEADING = re.compile(r"^## (\w+) (\S+)$(.*?)^```\n(curl .*?)\n```$", re.MULTILINE | re.DOTALL)
-# What takes something away is run after everything else of its page.
-LAST = ("DELETE", "/delete", "/disable", "/transfer", "restore")
+HEADING = re.compile(r"^## (\w+) (\S+)$((?:(?!^## ).)*?)^```\n(curl .*?)\n```$", re.MULTILINE | re.DOTALL)
+# What changes much is run after everything else of its page, in this order.
+LAST = ("/disable", "{tokenId}/delete", "/delete", "DELETE", "/restore", "/transfer")
 
 
 def hopsight(*words: str) -> Any:
@@ -67,6 +67,11 @@ def _variables(url: str, data: Path) -> dict[str, str]:
     groups = ("--account-group", "1", "--account-group", other)
     hopsight("admin", "user", "create", "ann@example.com", "--role", "org-admin", *groups, *here)
     token = hopsight("admin", "token", "create", "ann@example.com", *here)["token"]
+    hopsight("admin", "user", "create", "bob@example.com", "--role", "user", "--account-group", "1", *here)
+    hopsight("admin", "token", "create", "bob@example.com", *here)
+    users = answer_of(f"{url}/v6/users", token)["users"]
+    bob = next(user["uid"] for user in users if user["email"] == "bob@example.com")
+    tokens = answer_of(f"{url}/v6/users/{bob}/tokens", token)["tokens"]
     own = f"{url}/hopsight/v1"
     page = answer_of(f"{url}/v6/endpoint-data/user-sessions/web?window=1h", token)["webSessions"][0]
     probe = answer_of(f"{own}/network-probes", token)["networkProbes"][0]
@@ -79,6 +84,9 @@ def _variables(url: str, data: Path) -> dict[str, str]:
         "USER_SESSION_ID": page["userSessionId"],
         "PAGE_ID": page["pageId"],
         "AGENT_ID": page["agentId"],
+        "USER_ID": str(bob),
+        "TOKEN_ID": str(tokens[0]["tokenId"]),
+        "ROLE_ID": "1",
         "NETWORK_PROBE_ID": probe["networkProbeId"],
     }
 
@@ -86,14 +94,20 @@ def _variables(url: str, data: Path) -> dict[str, str]:
 def commands(page: Path) -> list[tuple[str, str, str]]:
     """Method, path and command of each operation of a page, in an order in which all can be run."""
     found = [(method, path, command) for method, path, _, command in HEADING.findall(page.read_text())]
-    return sorted(found, key=lambda each: any(word in f"{each[0]} {each[1]}" for word in LAST))
+    return sorted(found, key=lambda each: _rank(f"{each[0]} {each[1]}"))
+
+
+def _rank(operation: str) -> int:
+    return next((place for place, word in enumerate(LAST, 1) if word in operation), 0)
 
 
 def test_every_operation_has_a_command() -> None:
     """No heading of a page is without the command under it."""
     assert PAGES
     for page in PAGES:
-        assert len(commands(page)) == len(re.findall(r"^## \w+ \S+$", page.read_text(), re.MULTILINE))
+        text = page.read_text()
+        headings = len(re.findall(r"^## \w+ \S+$", text, re.MULTILINE))
+        assert len(commands(page)) == headings - text.count("Always refused")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -130,7 +130,7 @@ def session_detail(measurement: Measurement, profile: NetworkProfile | None) -> 
         traceroute=traceroute(measurement.path),
         connect=_connect(measurement.connect),
         icmp_blocked=measurement.icmp_blocked if measurement.address is not None else None,
-        errors=_texts(measurement.errors),
+        errors=_texts([*measurement.errors, *_page_errors(measurement)]),
     )
     return SessionDetail(
         network=network,
@@ -141,6 +141,11 @@ def session_detail(measurement: Measurement, profile: NetworkProfile | None) -> 
         flags=_texts(measurement.flags),
         probe=measurement.probe,
     )
+
+
+def _page_errors(measurement: Measurement) -> list[str]:
+    page = measurement.page
+    return [f"page: {page.error}"] if page is not None and page.error is not None else []
 
 
 def ping_document(ping: PingResult | None) -> Ping | None:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hopsight.agent.delivery.spool import FILE_NAME, MAX_REFUSED, MIN_SPOOL_BYTES, Spool
 from hopsight.agent.delivery.spool_batch import RECORD_TYPES
 from hopsight.errors import ConfigError, HopsightError
+from hopsight.model.dimensions import WEB_SESSIONS
 from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
-from hopsight.testing import FakeClock
+from hopsight.testing import FakeClock, sample_web_session_record
 
 HOME = MeasurementContext(ssid="home")
 OFFICE = MeasurementContext(ssid="office")
@@ -51,7 +52,8 @@ def test_every_kind_comes_back_in_its_own_list(spool: Spool, make_each_kind: Mak
     spool.append(second, OFFICE)
     batch = spool.next_batch(100)
     lists = [batch.network_sessions, batch.user_sessions, batch.network_probes, batch.agent_states]
-    for kind, records, old, new in zip(list(RECORD_TYPES)[:4], lists, first, second, strict=True):
+    kinds = [kind for kind in RECORD_TYPES if kind != WEB_SESSIONS]
+    for kind, records, old, new in zip(kinds, lists, first, second, strict=True):
         assert records == [old, msgspec.structs.replace(new, context=1)]
         spool.refuse({batch.number_of(kind, 0) or 0: "no good"})
     assert batch.contexts == [HOME, OFFICE]
@@ -60,6 +62,15 @@ def test_every_kind_comes_back_in_its_own_list(spool: Spool, make_each_kind: Mak
     again = spool.next_batch(100)
     assert again.agent_states == [msgspec.structs.replace(second[3], context=0)]
     assert len(again.ids) == 4
+
+
+def test_a_page_comes_back_in_its_own_list(spool: Spool) -> None:
+    """From the disk as it went in, beside what else there is."""
+    page = sample_web_session_record(random.Random(1))
+    spool.append([page], HOME)
+    batch = spool.next_batch(100)
+    assert batch.web_sessions == [page]
+    assert batch.number_of(WEB_SESSIONS, 0) is not None
 
 
 def test_a_batch_is_bounded_by_bytes_too(spool: Spool, make_each_kind: MakeEach) -> None:
@@ -216,6 +227,7 @@ _FILL_DISK = """
 import random, sys
 from pathlib import Path
 from hopsight.agent.delivery.spool import Spool
+from hopsight.model.dimensions import WEB_SESSIONS
 from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
 from hopsight.testing import FakeClock, sample_session
 rng = random.Random(1)
@@ -251,6 +263,7 @@ _APPEND_FOREVER = """
 import random, sys
 from pathlib import Path
 from hopsight.agent.delivery.spool import Spool
+from hopsight.model.dimensions import WEB_SESSIONS
 from hopsight.model.upload import MeasurementContext, NetworkSessionRecord
 from hopsight.testing import FakeClock, sample_session
 rng = random.Random(int(sys.argv[2]))
