@@ -21,6 +21,7 @@ from hopsight.agent.delivery.spool_batch import SpoolRecord
 from hopsight.agent.delivery.upload import Uploader, UploadHooks
 from hopsight.agent.instruments import AgentNetwork, Instruments, opened
 from hopsight.agent.measurement import Measurement
+from hopsight.agent.pages.choice import page_url
 from hopsight.agent.privacy.redaction import Redaction
 from hopsight.agent.profile.profile import NetworkProfile
 from hopsight.agent.recording import Recorder
@@ -42,7 +43,6 @@ from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.ids import SESSION_ROUND_S
 from hopsight.model.upload import UploadAnswer, UploadBatch
 
-HTTP_PORT: Final = 80
 FIRST_ANSWER_S: Final = 5.0
 LAST_UPLOAD_S: Final = 1.0
 """How long stopping may wait for one last upload; what it does not take stays in the spool."""
@@ -203,13 +203,17 @@ class Duties:
 
     async def _with_page(self, target: Target, found: Sequence[Measurement]) -> Sequence[Measurement]:
         """Fetch once the probes are over, not to disturb them; the page belongs to the first session."""
-        pages = self._instruments.pages
-        wanted = target.port in {None, HTTP_PORT, 443} and self._configuration.current.enabled
-        if pages is None or not wanted or not found or found[0].asleep:
+        pages, url = self._instruments.pages, page_url(target)
+        if pages is None or url is None or not found or found[0].asleep:
             return found
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        page = await pages.fetch(f"{'http' if target.port == HTTP_PORT else 'https'}://{host}/")
-        return (msgspec.structs.replace(found[0], page=page), *found[1:])
+        if not self._configuration.current.enabled:
+            return found
+        page = await pages.fetch(url)
+        if page.answered:
+            return (msgspec.structs.replace(found[0], page=page), *found[1:])
+        # Nothing came: that is no page, but a finding.
+        errors = (*found[0].errors, f"page: {page.error or 'no answer'}")
+        return (msgspec.structs.replace(found[0], errors=errors), *found[1:])
 
     async def _keep(self, found: Sequence[Measurement]) -> None:
         await self._recorder.measurements(found)

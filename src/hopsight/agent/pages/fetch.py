@@ -75,6 +75,11 @@ class PageFetch(Struct, kw_only=True):
     exchanges: list[Exchange]
     error: str | None = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether a server said anything at all."""
+        return any(exchange.status for exchange in self.exchanges)
+
 
 class PageFetcher:
     """Fetches pages: no cookies, no credentials, certificates verified.
