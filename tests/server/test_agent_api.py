@@ -202,7 +202,7 @@ async def test_a_configuration_is_sent_once_for_each_change(
     agent_id = await enrol(server, anonymous)
     first = await anonymous.get(CONFIGURATION, headers=basic(agent_id))
     told = msgspec.json.decode(first.content, type=AgentConfiguration)
-    assert told == AgentConfiguration(public_address=told.public_address)
+    assert told == AgentConfiguration(public_address=told.public_address, aid=server.aid)
     assert told.poll_s == server.config.agent_poll_s
     known = basic(agent_id) | {"If-None-Match": first.headers["etag"]}
     unchanged = await anonymous.get(CONFIGURATION, headers=known)
