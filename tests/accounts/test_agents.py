@@ -119,6 +119,19 @@ def test_agents_are_listed_in_pages(accounts: Accounts, aid: int) -> None:
     assert accounts.agent(aid, ids[0]) == first[0]
 
 
+def test_agents_are_counted_as_they_are_listed(accounts: Accounts, aid: int) -> None:
+    """The number is that of all pages together, with the same filters, in the one account group."""
+    key = accounts.create_group_key(aid)
+    enrolled = [accounts.enrol(key, an_enrolment(name, agent_name=f"Agent {name}"), None) for name in "abb"]
+    accounts.delete_agent(aid, enrolled[0].agent_id)
+    assert accounts.count_agents(aid) == 2
+    assert accounts.count_agents(aid, deleted=True) == 1
+    assert accounts.count_agents(aid, agent_name="Agent b") == 2
+    assert accounts.count_agents(aid, agent_name="Agent b", computer_name="a") == 0
+    assert accounts.count_agents(aid, deleted=True, computer_name="a") == 1
+    assert accounts.count_agents(aid + 1) == 0
+
+
 def test_sightings_show_at_once_and_are_written_later(
     accounts: Accounts, aid: int, data: Path, clock: FakeClock
 ) -> None:

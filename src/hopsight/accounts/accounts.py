@@ -325,6 +325,20 @@ class Accounts:
             )
         return [self._sightings.applied_to(agent) for agent in found]
 
+    def count_agents(
+        self,
+        aid: int,
+        *,
+        deleted: bool = False,
+        agent_name: str | None = None,
+        computer_name: str | None = None,
+    ) -> int:
+        """How many agents ``agents`` would list in all, page by page."""
+        with self._database.read() as connection:
+            return agents.count(
+                connection, aid, deleted=deleted, agent_name=agent_name, computer_name=computer_name
+            )
+
     def agent(self, aid: int, agent_id: str) -> Agent | None:
         """One agent of an account group, deleted or not."""
         with self._database.read() as connection:

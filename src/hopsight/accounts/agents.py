@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 
 from hopsight.accounts import schema
 from hopsight.accounts.credentials import digest_of
@@ -93,14 +93,30 @@ def page(
     limit: int,
 ) -> list[Agent]:
     """Agents of an account group by ID, behind ``after``."""
-    query = select(_table).where(_table.c.aid == aid, _table.c.deleted.is_(deleted))
-    if agent_name is not None:
-        query = query.where(_table.c.agent_name == agent_name)
-    if computer_name is not None:
-        query = query.where(_table.c.computer_name == computer_name)
+    matching = _matching(aid, deleted=deleted, agent_name=agent_name, computer_name=computer_name)
+    query = select(_table).where(*matching)
     if after is not None:
         query = query.where(_table.c.agent_id > after)
     return [_agent(row) for row in connection.execute(query.order_by(_table.c.agent_id).limit(limit))]
+
+
+def count(
+    connection: Connection, aid: int, *, deleted: bool, agent_name: str | None, computer_name: str | None
+) -> int:
+    """How many agents of an account group match."""
+    matching = _matching(aid, deleted=deleted, agent_name=agent_name, computer_name=computer_name)
+    return connection.execute(select(func.count()).select_from(_table).where(*matching)).scalar_one()
+
+
+def _matching(
+    aid: int, *, deleted: bool, agent_name: str | None, computer_name: str | None
+) -> list[ColumnElement[bool]]:
+    found = [_table.c.aid == aid, _table.c.deleted.is_(deleted)]
+    if agent_name is not None:
+        found.append(_table.c.agent_name == agent_name)
+    if computer_name is not None:
+        found.append(_table.c.computer_name == computer_name)
+    return found
 
 
 def find(connection: Connection, aid: int, agent_id: str) -> Agent | None:
