@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.agent_changes import Transfer
 from hopsight.errors import AuthenticationError, ConflictError, InvalidValueError, NotFoundError
 from hopsight.model.accounts import AgentPrincipal
 from hopsight.model.agents import AgentInfo, Target
-from hopsight.model.upload import Enrolment
+from hopsight.model.upload import Enrolment, EnrolmentAnswer
 from hopsight.testing import FakeClock
 
 SECRET = "s" * 43
@@ -66,6 +67,45 @@ def test_an_enrolment_belongs_to_its_account_group(accounts: Accounts, aid: int)
     accounts.enrol(accounts.create_group_key(aid), enrolment, None)
     with pytest.raises(ConflictError):
         accounts.enrol(accounts.create_group_key(other), enrolment, None)
+
+
+def test_an_agent_remembers_the_account_groups_that_it_was_in(accounts: Accounts, aid: int) -> None:
+    """Each once, in whatever order it moved, never the one where it is now, and none that was deleted."""
+    enrolment = an_enrolment()
+    agent_id = accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
+    second, third = accounts.create_account_group("Second"), accounts.create_account_group("Third")
+    seen = []
+    for from_aid, to_aid in ((aid, second), (second, third), (third, second), (second, third)):
+        accounts.transfer_agents([Transfer(agent_id, from_aid, to_aid)])
+        principal = accounts.authenticate_agent(agent_id, SECRET)
+        assert principal is not None
+        assert principal.aid == to_aid
+        seen.append(principal.former_aids)
+    assert seen == [(aid,), (aid, second), (aid, third), (aid, second)]
+    accounts.delete_account_group(second)
+    principal = accounts.authenticate_agent(agent_id, SECRET)
+    assert principal is not None
+    assert principal.former_aids == (aid,)
+
+
+def test_an_answer_lost_before_a_transfer_is_made_good_after_it(accounts: Accounts, aid: int) -> None:
+    """Asking again with the key of the former account group tells where the agent is now."""
+    key, enrolment = accounts.create_group_key(aid), an_enrolment()
+    agent_id = accounts.enrol(key, enrolment, None).agent_id
+    other = accounts.create_account_group("Other")
+    accounts.transfer_agents([Transfer(agent_id, aid, other)])
+    assert accounts.enrol(key, enrolment, None) == EnrolmentAnswer(agent_id=agent_id, aid=other)
+    assert len(accounts.agents(aid) + accounts.agents(other)) == 1
+
+
+def test_a_transfer_to_where_an_agent_is_changes_nothing(accounts: Accounts, aid: int) -> None:
+    """It keeps the targets that name it, and there is nothing to log."""
+    agent_id = accounts.enrol(accounts.create_group_key(aid), an_enrolment(), None).agent_id
+    accounts.add_target(aid, Target(host="a.example", port=443), [agent_id])
+    accounts.transfer_agents([Transfer(agent_id, aid, aid)])
+    assert accounts.listed_targets(aid)[0].agent_ids == (agent_id,)
+    logged = accounts.audit_events([aid], first_s=0, last_s=2**40)
+    assert "Endpoint agent transferred" not in {event.event for event in logged}
 
 
 def test_an_account_group_is_bounded(accounts: Accounts, aid: int) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import zstandard
 
+from hopsight.accounts.agent_changes import Transfer
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.dimensions import NETWORK_SESSIONS
@@ -303,6 +304,39 @@ async def test_nobody_uploads_for_somebody_else(server: Any, anonymous: httpx.As
     assert [item.index for item in refused] == [0, 1, 2]
     assert all("agentId" in item.reason for item in refused)
     assert await stored(server) == 0
+
+
+async def test_what_an_agent_measured_before_its_transfer_is_not_lost(
+    server: Any, anonymous: httpx.AsyncClient
+) -> None:
+    """Sent afterwards, it is stored in the account group where it was made, after more moves than one too."""
+    agent_id = await enrol(server, anonymous)
+    content = upload(server, agent_id)
+    groups = [server.accounts.create_account_group(name, 1) for name in ("Second", "Third")]
+    aid = server.aid
+    for group in groups:
+        server.accounts.transfer_agents([Transfer(agent_id, aid, group)])
+        aid = group
+    answer = (await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))).json()
+    assert (answer["stored"], answer["refused"]) == (3, [])
+    assert await stored(server) == 3
+    again = (await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))).json()
+    assert again["duplicates"] == 3
+
+
+async def test_an_agent_writes_into_no_account_group_that_it_never_was_in(
+    server: Any, anonymous: httpx.AsyncClient
+) -> None:
+    """Records that name another account group than its own, now or formerly, are refused."""
+    agent_id = await enrol(server, anonymous)
+    other = server.accounts.create_account_group("Other", 1)
+    key = server.accounts.create_group_key(other)
+    stranger = (await anonymous.post(ENROL, content=enrolment(2), headers=bearer(key))).json()["agentId"]
+    answer = await anonymous.post(UPLOAD, content=upload(server, stranger), headers=basic(stranger))
+    assert [item["index"] for item in answer.json()["refused"]] == [0, 1, 2]
+    assert (await anonymous.post(UPLOAD, content=upload(server, agent_id), headers=basic(agent_id))).json()[
+        "stored"
+    ] == 3
 
 
 async def test_a_disabled_agent_is_told_and_a_deleted_one_is_unknown(

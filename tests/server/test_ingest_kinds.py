@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.dimensions import (
@@ -21,7 +22,7 @@ from hopsight.model.dimensions import (
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
 from hopsight.model.upload import MAX_BATCH_RECORDS, AgentUsage, NetworkSessionRecord
-from hopsight.server.checks import sender_of
+from hopsight.server.checks import Sender, sender_of
 from hopsight.server.ingest import Checked, check_batch
 from hopsight.server.kinds.table import CHECKS
 from hopsight.testing import (
@@ -72,14 +73,14 @@ def changed(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return made
 
 
-def check(lists: dict[str, list[Any]], **more: Any) -> Checked:
+def check(lists: dict[str, list[Any]], sender: Sender = SENDER, **more: Any) -> Checked:
     """Check an upload of these lists, by kind."""
     whole: dict[str, Any] = {
         "uploadId": str(uuid.UUID(int=1, version=4)),
         "contexts": [{"platform": "linux", "gateway": "10.0.0.1", "networkId": "ffffffffffff"}],
         **{KINDS[kind].list_key: records for kind, records in lists.items()},
     }
-    return check_batch(json.dumps(whole | more).encode(), SENDER)
+    return check_batch(json.dumps(whole | more).encode(), sender)
 
 
 def only(kind: str, record: dict[str, Any]) -> Record:
@@ -109,6 +110,27 @@ def test_a_good_record_is_kept_as_the_model_writes_it(kind: str) -> None:
     assert kept.dimensions.platform == "Linux"
     assert json.loads(kept.detail or b"null") == sent.get("detail")
     assert (kept.detail is None) == (KINDS[kind].detail is None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_waited_through_a_transfer_is_kept_where_it_was_made(kind: str) -> None:
+    """An ID that names a former account group of the agent is good there; one of any other group never is."""
+    sent = sample(kind)
+    moved = structs.replace(SENDER, aid=AID + 1, former_aids=(AID + 2, AID))
+    assert check({kind: [sent]}, moved) == check({kind: [sent]})
+    elsewhere = structs.replace(moved, former_aids=(AID + 2,))
+    checked = check({kind: [sent]}, elsewhere)
+    (refusal,) = checked.refused
+    assert checked.records == {}
+    assert f"{AID + 1:05d}" in refusal.reason or "account group" in refusal.reason
+
+
+def test_a_record_that_is_wrong_is_wrong_in_every_account_group() -> None:
+    """The reason given for it is that of the account group where the agent is now."""
+    sent = changed(sample(NETWORK_SESSIONS), "document.date", "2017-02-30 00:00:00")
+    moved = structs.replace(SENDER, aid=AID + 1, former_aids=(AID,))
+    (refusal,) = check({NETWORK_SESSIONS: [sent]}, moved).refused
+    assert refusal.reason.startswith("date:")
 
 
 def test_the_server_says_when_and_from_where_a_user_session_came() -> None:

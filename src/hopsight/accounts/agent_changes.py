@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from hopsight.accounts import organizations, schema
 from hopsight.accounts.audit import Actor, Resource, record
@@ -68,17 +68,30 @@ def restore(connection: Connection, aid: int, agent_id: str, change: Change) -> 
 def transfer(connection: Connection, moves: Sequence[Transfer], change: Change) -> None:
     """Move agents to other account groups, all of them or none.
 
-    What they have measured stays where it was made. Targets that named them name them no longer.
+    What they have measured stays where it was made, also what is still on its way. Targets that named them
+    name them no longer.
     """
     for aid in {move.to_aid for move in moves}:
         organizations.require_group(connection, aid)
     for move in moves:
         row = _present(connection, move.from_aid, move.agent_id)
-        connection.execute(
-            delete(schema.target_agents).where(schema.target_agents.c.agent_id == move.agent_id)
-        )
-        _update(connection, move.agent_id, aid=move.to_aid)
-        _note(connection, row, "Endpoint agent transferred", change, f"to account group {move.to_aid}")
+        if move.from_aid != move.to_aid:
+            _move(connection, row, move, change)
+
+
+def _move(connection: Connection, row: Row[tuple[object, ...]], move: Transfer, change: Change) -> None:
+    chosen, former = schema.target_agents, schema.former_groups
+    connection.execute(delete(chosen).where(chosen.c.agent_id == move.agent_id))
+    # For ever: an agent may be away for as long as it likes, and does not know meanwhile that it was moved.
+    connection.execute(
+        delete(former).where(former.c.agent_id == move.agent_id, former.c.aid == move.from_aid)
+    )
+    connection.execute(insert(former).values(agent_id=move.agent_id, aid=move.from_aid))
+    _update(connection, move.agent_id, aid=move.to_aid)
+    # Whoever reads the log of either account group is to see it.
+    event = "Endpoint agent transferred"
+    _note(connection, row, event, change, f"to account group {move.to_aid}")
+    _note(connection, row, event, change, f"from account group {move.from_aid}", aid=move.to_aid)
 
 
 def _find(connection: Connection, aid: int, agent_id: str) -> Row[tuple[object, ...]]:
@@ -101,9 +114,15 @@ def _update(connection: Connection, agent_id: str, **values: object) -> None:
 
 
 def _note(
-    connection: Connection, row: Row[tuple[object, ...]], event: str, change: Change, more: str | None = None
+    connection: Connection,
+    row: Row[tuple[object, ...]],
+    event: str,
+    change: Change,
+    more: str | None = None,
+    *,
+    aid: int | None = None,
 ) -> None:
-    group = organizations.require_group(connection, row.aid)
+    group = organizations.require_group(connection, row.aid if aid is None else aid)
     resources = [Resource(type="endpoint agent", name=f"{row.agent_name} ({row.agent_id})")]
     if more is not None:
         resources.append(Resource(type="account group", name=more))

@@ -35,9 +35,12 @@ def enrolled(connection: Connection, aid: int, enrolment: Enrolment) -> Enrolmen
     """
     row = connection.execute(select(_table).where(_table.c.enrolment_id == enrolment.enrolment_id)).first()
     if row is None:
+    It tells the account group where the agent is now: it may have been transferred since.
+
         return None
     # One message for all: whoever guesses an enrolment ID learns no more than that.
-    same = hmac.compare_digest(row.secret_digest, digest_of(enrolment.secret)) and row.aid == aid
+    belongs = aid == row.aid or aid in _former_aids(connection, row.agent_id, row.aid)
+    same = hmac.compare_digest(row.secret_digest, digest_of(enrolment.secret)) and belongs
     if not same or row.deleted:
         raise ConflictError("This enrolment ID is taken; enrol again with a new one")
     return EnrolmentAnswer(agent_id=row.agent_id, aid=row.aid)
@@ -78,7 +81,13 @@ def principal_of(connection: Connection, agent_id: str) -> tuple[bytes, AgentPri
     row = connection.execute(query).first()
     if row is None:
         return None
-    principal = AgentPrincipal(agent_id=agent_id, aid=row.aid, org_id=row.org_id, enabled=row.enabled)
+    principal = AgentPrincipal(
+        agent_id=agent_id,
+        aid=row.aid,
+        org_id=row.org_id,
+        enabled=row.enabled,
+        former_aids=_former_aids(connection, agent_id, row.aid),
+    )
     return row.secret_digest, principal
 
 
@@ -90,6 +99,12 @@ def page(
     agent_name: str | None,
     computer_name: str | None,
     after: str | None,
+def _former_aids(connection: Connection, agent_id: str, aid: int) -> tuple[int, ...]:
+    table = schema.former_groups
+    query = select(table.c.aid).where(table.c.agent_id == agent_id, table.c.aid != aid)
+    return tuple(connection.execute(query.order_by(table.c.aid)).scalars())
+
+
     limit: int,
 ) -> list[Agent]:
     """Agents of an account group by ID, behind ``after``."""

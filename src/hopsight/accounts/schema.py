@@ -111,6 +111,14 @@ agents = Table(
     Index("agents_by_aid", "aid", "deleted", "agent_id"),
 )
 
+# Where an agent was before it was transferred: what it measured there may still be on its way.
+former_groups = Table(
+    "agent_former_groups",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("aid", ForeignKey("account_groups.aid", ondelete="CASCADE"), primary_key=True),
+)
+
 targets = Table(
     "targets",
     metadata,

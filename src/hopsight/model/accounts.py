@@ -32,12 +32,21 @@ class Principal(Struct, frozen=True, kw_only=True):
 
 
 class AgentPrincipal(Struct, frozen=True, kw_only=True):
-    """An agent that has shown its secret."""
+    """An agent that has shown its secret.
+
+    Args:
+        agent_id: the agent.
+        aid: its account group.
+        org_id: the organization of that.
+        enabled: whether it is to measure.
+        former_aids: where it was before it was transferred, by ID.
+    """
 
     agent_id: str
     aid: int
     org_id: int
     enabled: bool
+    former_aids: tuple[int, ...] = ()
 
 
 class AccountGroup(Struct, frozen=True, kw_only=True):

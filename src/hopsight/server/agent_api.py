@@ -120,9 +120,9 @@ async def _read_batch(
     body = await read_body(scope, receive, UPLOAD_LIMITS)
     services.metrics.body_received(body.wire_bytes, len(body.content))
     keep_s = services.config.keep_s
-    return check_batch(
-        body.content, sender_of(agent.agent_id, agent.aid, services.clock.now(), keep_s, address)
-    )
+    now_s = services.clock.now()
+    sender = sender_of(agent.agent_id, agent.aid, now_s, keep_s, address, agent.former_aids)
+    return check_batch(body.content, sender)
 
 
 async def _store(checked: Checked, services: Services) -> dict[str, Added]:

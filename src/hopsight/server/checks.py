@@ -31,6 +31,7 @@ class Sender(Struct, frozen=True, kw_only=True):
     Args:
         agent_id: the agent that has shown its secret.
         aid: its account group.
+        former_aids: where it was before: what it measured there is kept there.
         oldest_round: older records would be deleted at once.
         newest_round: newer ones would pass for the last round until time has caught up.
         committed: now, as documents write it.
@@ -43,15 +44,24 @@ class Sender(Struct, frozen=True, kw_only=True):
     newest_round: int
     committed: str
     address: str | None = None
+    former_aids: tuple[int, ...] = ()
 
 
-def sender_of(agent_id: str, aid: int, now_s: float, keep_s: int, address: str | None = None) -> Sender:
+def sender_of(
+    agent_id: str,
+    aid: int,
+    now_s: float,
+    keep_s: int,
+    address: str | None = None,
+    former_aids: tuple[int, ...] = (),
+) -> Sender:
     """What the records of an agent may be, now."""
     return Sender(
         committed=format_utc(now_s),
         address=address and canonical_address(address),
         agent_id=agent_id,
         aid=aid,
+        former_aids=former_aids,
         oldest_round=round_of(now_s - keep_s, SESSION_ROUND_S),
         newest_round=round_of(now_s + AHEAD_S, SESSION_ROUND_S),
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct, UnsetType
+from msgspec import Raw, Struct, UnsetType, structs
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.agents import AgentInfo
@@ -22,7 +22,7 @@ from hopsight.model.upload import (
     UploadBatch,
 )
 from hopsight.server.checks import Sender, shared_dimensions
-from hopsight.server.kinds.contract import BatchDimensions, KindCheck
+from hopsight.server.kinds.contract import BatchDimensions, KindCheck, RecordCheck
 from hopsight.server.kinds.table import CHECKS
 
 T = TypeVar("T")
@@ -108,11 +108,24 @@ def _check_list(
     records = []
     for index, item in enumerate(given):
         made = item if isinstance(item, str) else check(item, sender, dimensions)
+        if isinstance(made, str) and made is not item:
+            made = _of_former_group(check, item, sender, dimensions) or made
         if isinstance(made, str):
             refused.append(Refusal(kind=row.kind, index=index, reason=made))
         else:
             records.append(made)
     return records
+
+
+def _of_former_group(
+    check: RecordCheck, item: Any, sender: Sender, dimensions: BatchDimensions
+) -> Record | None:
+    """The record of a refused item, if it is good in an account group where its agent was before."""
+    for aid in sender.former_aids:
+        made = check(item, structs.replace(sender, aid=aid, former_aids=()), dimensions)
+        if not isinstance(made, str):
+            return made
+    return None
 
 
 def _decode(content: bytes) -> _Decoded:

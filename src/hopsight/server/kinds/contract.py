@@ -11,6 +11,9 @@ from hopsight.model.network_documents import Ping
 from hopsight.model.query import Record
 from hopsight.server.checks import Sender, full_dimensions
 
+RecordCheck = Callable[[Any, Sender, "BatchDimensions"], Record | str]
+"""From an item of an upload to what is stored; a text: why it cannot be."""
+
 
 class KindCheck(Struct, frozen=True, kw_only=True):
     """How records of one kind are taken from a batch.
@@ -19,13 +22,13 @@ class KindCheck(Struct, frozen=True, kw_only=True):
         kind: a key of ``KINDS``.
         list_name: the field of ``UploadBatch`` that holds them.
         record: what an item of that list is.
-        check: from an item to what is stored; a text: why it cannot be.
+        check: what becomes of an item of that list.
     """
 
     kind: str
     list_name: str
     record: type[Struct]
-    check: Callable[[Any, Sender, "BatchDimensions"], Record | str]
+    check: RecordCheck
 
 
 SiteKey = tuple[int, str | None, str | None, str, str | None]
