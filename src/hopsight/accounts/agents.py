@@ -30,13 +30,13 @@ def described(info: AgentInfo) -> dict[str, str]:
 def enrolled(connection: Connection, aid: int, enrolment: Enrolment) -> EnrolmentAnswer | None:
     """The answer to an enrolment that was made before.
 
+    It tells the account group where the agent is now: it may have been transferred since.
+
     Raises:
         ConflictError: that one had another secret or account group, or its agent was deleted since.
     """
     row = connection.execute(select(_table).where(_table.c.enrolment_id == enrolment.enrolment_id)).first()
     if row is None:
-    It tells the account group where the agent is now: it may have been transferred since.
-
         return None
     # One message for all: whoever guesses an enrolment ID learns no more than that.
     belongs = aid == row.aid or aid in _former_aids(connection, row.agent_id, row.aid)
@@ -91,6 +91,12 @@ def principal_of(connection: Connection, agent_id: str) -> tuple[bytes, AgentPri
     return row.secret_digest, principal
 
 
+def _former_aids(connection: Connection, agent_id: str, aid: int) -> tuple[int, ...]:
+    table = schema.former_groups
+    query = select(table.c.aid).where(table.c.agent_id == agent_id, table.c.aid != aid)
+    return tuple(connection.execute(query.order_by(table.c.aid)).scalars())
+
+
 def page(
     connection: Connection,
     aid: int,
@@ -99,12 +105,6 @@ def page(
     agent_name: str | None,
     computer_name: str | None,
     after: str | None,
-def _former_aids(connection: Connection, agent_id: str, aid: int) -> tuple[int, ...]:
-    table = schema.former_groups
-    query = select(table.c.aid).where(table.c.agent_id == agent_id, table.c.aid != aid)
-    return tuple(connection.execute(query.order_by(table.c.aid)).scalars())
-
-
     limit: int,
 ) -> list[Agent]:
     """Agents of an account group by ID, behind ``after``."""
