@@ -10,6 +10,7 @@ from hopsight.accounts import (
     agents,
     audit,
     bootstrap,
+    console_users,
     group_keys,
     organization_users,
     organizations,
@@ -18,8 +19,8 @@ from hopsight.accounts import (
     user_changes,
     users,
 )
-from hopsight.accounts.agent_changes import Change, Transfer
-from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent
+from hopsight.accounts.agent_changes import Transfer
+from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent, Change
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
@@ -92,25 +93,25 @@ class Accounts:
 
     # Organizations and account groups
 
-    def create_organization(self, name: str) -> int:
+    def create_organization(self, name: str, by: Actor = CONSOLE) -> int:
         """Add an organization; its ID."""
         with self._database.write() as connection:
-            return organizations.create(connection, name)
+            return organizations.create(connection, name, self._change(by))
 
     def organizations(self) -> list[Organization]:
         """All organizations, by ID."""
         with self._database.read() as connection:
             return organizations.listing(connection)
 
-    def delete_organization(self, org_id: int) -> None:
+    def delete_organization(self, org_id: int, by: Actor = CONSOLE) -> None:
         """Delete an organization that has no account groups."""
         with self._database.write() as connection:
-            organizations.remove(connection, org_id)
+            organizations.remove(connection, org_id, self._change(by))
 
-    def create_account_group(self, name: str, org_id: int | None = None) -> int:
+    def create_account_group(self, name: str, org_id: int | None = None, by: Actor = CONSOLE) -> int:
         """Add an account group to an organization (None: the only one there is); its ID."""
         with self._database.write() as connection:
-            return organizations.create_group(connection, name, org_id)
+            return organizations.create_group(connection, name, org_id, self._change(by))
 
     def account_groups(self) -> list[AccountGroup]:
         """All account groups, by ID."""
@@ -132,33 +133,35 @@ class Accounts:
         with self._database.read() as connection:
             return users.members(connection, aid)
 
-    def delete_account_group(self, aid: int) -> None:
+    def delete_account_group(self, aid: int, by: Actor = CONSOLE) -> None:
         """Delete an account group without users, keys and agents (deleted agents and targets go with it)."""
         with self._database.write() as connection:
-            organizations.remove_group(connection, aid)
+            organizations.remove_group(connection, aid, self._change(by))
 
     # Users and tokens
 
-    def create_user(self, email: str, role: Role, aids: Sequence[int], name: str | None = None) -> int:
+    def create_user(
+        self, email: str, role: Role, aids: Sequence[int], name: str | None = None, by: Actor = CONSOLE
+    ) -> int:
         """Add a user who has ``role`` in exactly ``aids``, the first for login; the ID."""
         with self._database.write() as connection:
-            return users.create(connection, email, role, aids, name)
+            return console_users.create(connection, email, role, aids, name, self._change(by))
 
     def users(self) -> list[User]:
         """All users, by ID."""
         with self._database.read() as connection:
             return users.listing(connection)
 
-    def delete_user(self, email: str) -> None:
+    def delete_user(self, email: str, by: Actor = CONSOLE) -> None:
         """Delete a user and the user's tokens."""
         with self._database.write() as connection:
-            users.remove(connection, email)
+            console_users.remove(connection, email, self._change(by))
 
-    def create_token(self, email: str) -> str:
+    def create_token(self, email: str, by: Actor = CONSOLE) -> str:
         """Make a token for a user. It is kept hashed: this is the only time that it can be seen."""
         token = new_secret()
         with self._database.write() as connection:
-            tokens.create(connection, email, digest_of(token), self._now_s())
+            console_users.add_token(connection, email, digest_of(token), self._change(by))
         return token
 
     def tokens(self) -> list[Token]:
@@ -166,10 +169,10 @@ class Accounts:
         with self._database.read() as connection:
             return tokens.listing(connection)
 
-    def delete_token(self, token_id: int) -> None:
+    def delete_token(self, token_id: int, by: Actor = CONSOLE) -> None:
         """Delete a token: it is refused from now on, in every process."""
         with self._database.write() as connection:
-            tokens.remove(connection, token_id)
+            console_users.remove_token(connection, token_id, self._change(by))
 
     def authenticate_token(self, token: str, email: str | None = None) -> Principal | None:
         """Who shows this token; None: nobody, or (Basic gives both) not the user ``email``."""
@@ -231,11 +234,11 @@ class Accounts:
 
     # Agents, their keys and targets
 
-    def create_group_key(self, aid: int) -> str:
+    def create_group_key(self, aid: int, by: Actor = CONSOLE) -> str:
         """Make a key for connection strings of an account group; it can be seen this once."""
         key = new_secret()
         with self._database.write() as connection:
-            group_keys.create(connection, aid, digest_of(key), self._now_s())
+            group_keys.create(connection, aid, digest_of(key), self._change(by))
         return key
 
     def group_keys(self, aid: int | None = None) -> list[GroupKey]:
@@ -243,15 +246,15 @@ class Accounts:
         with self._database.read() as connection:
             return group_keys.listing(connection, aid)
 
-    def delete_group_key(self, key_id: int) -> None:
+    def delete_group_key(self, key_id: int, by: Actor = CONSOLE) -> None:
         """Delete a key: no agent can enrol with it any more; those that have, stay."""
         with self._database.write() as connection:
-            group_keys.remove(connection, key_id)
+            group_keys.remove(connection, key_id, self._change(by))
 
     def knows_group_key(self, key: str) -> bool:
         """Whether an account group has this key: asked before anything else of who shows it is read."""
         with self._database.read() as connection:
-            return group_keys.aid_of(connection, digest_of(key)) is not None
+            return group_keys.find(connection, digest_of(key)) is not None
 
     def enrol(self, key: str, enrolment: Enrolment, public_ip: str | None) -> EnrolmentAnswer:
         """Let an agent into the account group of ``key``; the same enrolment again has the same answer.
@@ -262,13 +265,14 @@ class Accounts:
                 deleted), or the account group is full.
         """
         with self._database.write(changes_rights=False) as connection:
-            aid = group_keys.aid_of(connection, digest_of(key))
-            if aid is None:
+            found = group_keys.find(connection, digest_of(key))
+            if found is None:
                 raise AuthenticationError("The account group key is unknown")
-            known = agents.enrolled(connection, aid, enrolment)
+            known = agents.enrolled(connection, found.aid, enrolment)
             if known is not None:
                 return known
-            return agents.enrol(connection, aid, enrolment, public_ip, self._now_s(), self._max_agents)
+            change = self._change(group_keys.bearer(found, public_ip))
+            return agents.enrol(connection, found.aid, enrolment, change, self._max_agents)
 
     def authenticate_agent(self, agent_id: str, secret: str) -> AgentPrincipal | None:
         """The agent that shows this secret; None: unknown, deleted, or another secret."""
@@ -386,19 +390,43 @@ class Accounts:
             agent_changes.transfer(connection, moves, self._change(by))
 
     def audit_events(
-        self, aids: Collection[int], *, first_s: int, last_s: int, after: int = 0, limit: int = 1000
+        self,
+        aids: Collection[int] | None,
+        *,
+        first_s: int,
+        last_s: int,
+        org_ids: Collection[int] = (),
+        after: int = 0,
+        limit: int = 1000,
     ) -> list[AuditEvent]:
-        """Changes in these account groups from ``first_s`` to ``last_s``, oldest first, behind ``after``."""
-        with self._database.read() as connection:
-            return audit.events(connection, aids, first_s=first_s, last_s=last_s, after=after, limit=limit)
+        """Changes from ``first_s`` to ``last_s``, oldest first, behind the event ``after``.
 
-    def add_target(self, aid: int, target: Target, agent_ids: Collection[str] = ()) -> int:
+        Args:
+            aids: in these account groups; None: all there is.
+            first_s: epoch seconds, inclusive.
+            last_s: epoch seconds, inclusive.
+            org_ids: and those of these organizations that are in no account group.
+            after: keyset: ID of the last event of the page before.
+            limit: at most so many.
+        """
+        scope = audit.Scope(aids, org_ids)
+        with self._database.read() as connection:
+            return audit.events(connection, scope, first_s=first_s, last_s=last_s, after=after, limit=limit)
+
+    def add_target(
+        self, aid: int, target: Target, agent_ids: Collection[str] = (), by: Actor = CONSOLE
+    ) -> int:
         """Have agents of an account group (none named: all of them) measure ``target``; its ID."""
         with self._database.write() as connection:
-            return targets.add(connection, aid, target, agent_ids)
+            return targets.add(connection, aid, target, agent_ids, self._change(by))
 
     def change_target(
-        self, target_id: int, *, interval_s: int | None = None, agent_ids: Collection[str] | None = None
+        self,
+        target_id: int,
+        *,
+        interval_s: int | None = None,
+        agent_ids: Collection[str] | None = None,
+        by: Actor = CONSOLE,
     ) -> None:
         """Set how often a target is measured, or by whom (none: all); None leaves either as it is.
 
@@ -406,7 +434,9 @@ class Accounts:
             NotFoundError: there is no such target, or its account group has no such agent.
         """
         with self._database.write() as connection:
-            targets.change(connection, target_id, interval_s=interval_s, agent_ids=agent_ids)
+            targets.update_target(
+                connection, target_id, self._change(by), interval_s=interval_s, agent_ids=agent_ids
+            )
 
     def targets_of(self, agent: AgentPrincipal) -> tuple[Target, ...]:
         """What an agent measures. Asked every few seconds by every agent, so kept until something changes."""
@@ -421,10 +451,10 @@ class Accounts:
         with self._database.read() as connection:
             return targets.listing(connection, aid)
 
-    def delete_target(self, target_id: int) -> None:
+    def delete_target(self, target_id: int, by: Actor = CONSOLE) -> None:
         """Delete a target."""
         with self._database.write() as connection:
-            targets.remove(connection, target_id)
+            targets.remove(connection, target_id, self._change(by))
 
     def _change(self, by: Actor) -> Change:
         return Change(by, self._now_s())

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from hopsight.accounts import organizations, schema
-from hopsight.accounts.audit import Actor, Resource, record
+from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_name
 from hopsight.errors import ConflictError, NotFoundError
 
@@ -22,13 +22,6 @@ class Transfer(NamedTuple):
     agent_id: str
     from_aid: int
     to_aid: int
-
-
-class Change(NamedTuple):
-    """Who changes something, and when."""
-
-    by: Actor
-    now_s: int
 
 
 def rename(connection: Connection, aid: int, agent_id: str, name: str, change: Change) -> None:

@@ -3,16 +3,21 @@
 import hmac
 import uuid
 from collections.abc import Collection
+from typing import Final
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select
 
-from hopsight.accounts import schema
+from hopsight.accounts import organizations, schema
+from hopsight.accounts.audit import Change, Resource
 from hopsight.accounts.credentials import digest_of
 from hopsight.errors import ConflictError
 from hopsight.model.accounts import AgentPrincipal
 from hopsight.model.agents import Agent, AgentInfo
 from hopsight.model.upload import Enrolment, EnrolmentAnswer
+
+ENROLLED: Final = "Endpoint agent enrolled"
+"""The one event whose address is not that of an administrator, but the agent's."""
 
 _table = schema.agents
 _info_decoder = msgspec.json.Decoder(AgentInfo)
@@ -47,9 +52,10 @@ def enrolled(connection: Connection, aid: int, enrolment: Enrolment) -> Enrolmen
 
 
 def enrol(
-    connection: Connection, aid: int, enrolment: Enrolment, public_ip: str | None, now_s: int, most: int
+    connection: Connection, aid: int, enrolment: Enrolment, change: Change, most: int
 ) -> EnrolmentAnswer:
     """Add an agent to account group ``aid``, which may have ``most``."""
+    public_ip, now_s = change.by.ip_address, change.now_s
     held = select(func.count()).select_from(_table).where(_table.c.aid == aid, ~_table.c.deleted)
     if connection.execute(held).scalar_one() >= most:
         raise ConflictError(f"Account group {aid} has {most} agents already; delete some first")
@@ -68,6 +74,8 @@ def enrol(
             **described(enrolment.agent),
         )
     )
+    named = f"{described(enrolment.agent)['agent_name']} ({agent_id})"
+    organizations.note(connection, aid, ENROLLED, [Resource(type="endpoint agent", name=named)], change)
     return EnrolmentAnswer(agent_id=agent_id, aid=aid)
 
 

@@ -1,11 +1,11 @@
 """The log of changes: who did what, when, from where. Written in the transaction of the change itself."""
 
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, and_, insert, or_, select
 
 from hopsight.accounts import schema
 
@@ -25,6 +25,13 @@ class Actor(Struct, frozen=True, kw_only=True):
     who: str
     uid: int | None = None
     ip_address: str | None = None
+
+
+class Change(NamedTuple):
+    """Who changes something, and when."""
+
+    by: Actor
+    now_s: int
 
 
 class Resource(Struct, frozen=True, kw_only=True):
@@ -75,17 +82,27 @@ def record(
     )
 
 
+class Scope(NamedTuple):
+    """Which events are wanted: those in ``aids`` (None: all there are), and of ``org_ids`` those in none."""
+
+    aids: Collection[int] | None
+    org_ids: Collection[int] = ()
+
+
 def events(
-    connection: Connection, aids: Collection[int], *, first_s: int, last_s: int, after: int, limit: int
+    connection: Connection, scope: Scope, *, first_s: int, last_s: int, after: int, limit: int
 ) -> list[AuditEvent]:
-    """Events in these account groups, in the order in which they happened, behind ``after``."""
+    """Events in the order in which they happened, behind ``after``."""
     table = schema.audit_events
     query = (
         select(table)
-        .where(table.c.aid.in_(aids), table.c.time_s.between(first_s, last_s), table.c.event_id > after)
+        .where(table.c.time_s.between(first_s, last_s), table.c.event_id > after)
         .order_by(table.c.event_id)
         .limit(limit)
     )
+    if scope.aids is not None:
+        of_no_group = and_(table.c.aid.is_(None), table.c.org_id.in_(scope.org_ids))
+        query = query.where(or_(table.c.aid.in_(scope.aids), of_no_group))
     return [
         AuditEvent(
             event_id=row.event_id,

@@ -6,7 +6,8 @@ from typing import Final
 from msgspec import structs
 from sqlalchemy import Connection
 
-from hopsight.accounts import group_keys, organizations, tokens, users
+from hopsight.accounts import console_users, group_keys, organizations, tokens, users
+from hopsight.accounts.audit import Actor, Change
 from hopsight.accounts.bootstrap_file import Bootstrap, read_bootstrap, write_bootstrap
 from hopsight.accounts.credentials import digest_of, new_secret
 from hopsight.model.accounts import Role
@@ -15,6 +16,7 @@ from hopsight.model.accounts import Role
 EMAIL: Final = "admin@hopsight.local"
 ORGANIZATION: Final = "My organization"
 ACCOUNT_GROUP: Final = "Default"
+FIRST_START: Final = Actor(who="first start of the server")
 
 
 def bootstrap(connection: Connection, data: Path, url: str, now_s: int) -> Bootstrap:
@@ -43,10 +45,11 @@ def bootstrap(connection: Connection, data: Path, url: str, now_s: int) -> Boots
 
 def _create(connection: Connection, data: Path, url: str, now_s: int) -> Bootstrap:
     token, key = new_secret(), new_secret()
-    aid = organizations.create_group(connection, *_home(connection))
-    users.create(connection, EMAIL, Role.ORG_ADMIN, [aid], None)
-    tokens.create(connection, EMAIL, digest_of(token), now_s)
-    group_keys.create(connection, aid, digest_of(key), now_s)
+    change = Change(FIRST_START, now_s)
+    aid = organizations.create_group(connection, *_home(connection, change), change)
+    console_users.create(connection, EMAIL, Role.ORG_ADMIN, [aid], None, change)
+    console_users.add_token(connection, EMAIL, digest_of(token), change)
+    group_keys.create(connection, aid, digest_of(key), change)
     made = Bootstrap(url=url, email=EMAIL, aid=aid, token=token, group_key=key)
     # Before the commit: a file without its account is repaired at the next start, an account whose token
     # nobody knows is not.
@@ -54,13 +57,13 @@ def _create(connection: Connection, data: Path, url: str, now_s: int) -> Bootstr
     return made
 
 
-def _home(connection: Connection) -> tuple[str, int]:
+def _home(connection: Connection, change: Change) -> tuple[str, int]:
     """A name for the first account group that is free, and the organization for it: the only one, or new."""
     found = organizations.listing(connection)
     if len(found) == 1:
         org_id = found[0].org_id
     else:
-        org_id = organizations.create(connection, _free(ORGANIZATION, {item.name for item in found}))
+        org_id = organizations.create(connection, _free(ORGANIZATION, {item.name for item in found}), change)
     taken = {group.name for group in organizations.groups(connection) if group.org_id == org_id}
     return _free(ACCOUNT_GROUP, taken), org_id
 
@@ -77,6 +80,6 @@ def _working_token(connection: Connection, token: str | None) -> str | None:
 
 
 def _working_key(connection: Connection, key: str | None) -> str | None:
-    if key is None or group_keys.aid_of(connection, digest_of(key)) is None:
+    if key is None or group_keys.find(connection, digest_of(key)) is None:
         return None
     return key

@@ -1,22 +1,27 @@
-"""Organizations and their account groups."""
+"""Organizations and their account groups; each change is in the audit log, in the same transaction."""
+
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from hopsight.accounts import schema
+from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_name
 from hopsight.accounts.listings import Organization
 from hopsight.errors import ConflictError, InvalidValueError, NotFoundError
 from hopsight.model.accounts import AccountGroup
 
 
-def create(connection: Connection, name: str) -> int:
+def create(connection: Connection, name: str, change: Change) -> int:
     """Add an organization; its ID."""
     name = checked_name(name, "organization name")
     known = select(schema.organizations.c.org_id).where(schema.organizations.c.name == name)
     if connection.execute(known).first() is not None:
         raise ConflictError(f"There is an organization {name!r} already")
     added = insert(schema.organizations).values(name=name).returning(schema.organizations.c.org_id)
-    return int(connection.execute(added).scalar_one())
+    org_id = int(connection.execute(added).scalar_one())
+    _note(connection, org_id, "Organization created", _organization(org_id, name), change)
+    return org_id
 
 
 def listing(connection: Connection) -> list[Organization]:
@@ -25,15 +30,17 @@ def listing(connection: Connection) -> list[Organization]:
     return [Organization(org_id=row.org_id, name=row.name) for row in rows]
 
 
-def remove(connection: Connection, org_id: int) -> None:
+def remove(connection: Connection, org_id: int, change: Change) -> None:
     """Delete an organization that holds no account group."""
     _refuse_if_held(connection, schema.account_groups, "org_id", org_id, "account group(s)", "Organization")
-    gone = connection.execute(delete(schema.organizations).where(schema.organizations.c.org_id == org_id))
-    if gone.rowcount == 0:
+    known = next((item for item in listing(connection) if item.org_id == org_id), None)
+    if known is None:
         raise NotFoundError(f"There is no organization {org_id}")
+    connection.execute(delete(schema.organizations).where(schema.organizations.c.org_id == org_id))
+    _note(connection, org_id, "Organization deleted", _organization(org_id, known.name), change)
 
 
-def create_group(connection: Connection, name: str, org_id: int | None) -> int:
+def create_group(connection: Connection, name: str, org_id: int | None, change: Change) -> int:
     """Add an account group to an organization (None: the only one); its ID."""
     name = checked_name(name, "account group name")
     org_id = _resolve(connection, org_id)
@@ -42,7 +49,9 @@ def create_group(connection: Connection, name: str, org_id: int | None) -> int:
     if connection.execute(known).first() is not None:
         raise ConflictError(f"Organization {org_id} has an account group {name!r} already")
     added = insert(groups).values(org_id=org_id, name=name).returning(groups.c.aid)
-    return int(connection.execute(added).scalar_one())
+    aid = int(connection.execute(added).scalar_one())
+    _note(connection, org_id, "Account group created", _account_group(aid, name), change)
+    return aid
 
 
 def _resolve(connection: Connection, org_id: int | None) -> int:
@@ -91,9 +100,9 @@ def require_group(connection: Connection, aid: int) -> AccountGroup:
     return found[0]
 
 
-def remove_group(connection: Connection, aid: int) -> None:
+def remove_group(connection: Connection, aid: int, change: Change) -> None:
     """Delete an account group that has no users, keys or agents; its targets and deleted agents go too."""
-    require_group(connection, aid)
+    group = require_group(connection, aid)
     for table, what in (
         (schema.memberships, "user(s)"),
         (schema.group_keys, "connection string(s)"),
@@ -102,6 +111,13 @@ def remove_group(connection: Connection, aid: int) -> None:
     _refuse_if_agents(connection, aid)
     for table in (schema.targets, schema.agents, schema.account_groups):
         connection.execute(delete(table).where(table.c.aid == aid))
+    _note(connection, group.org_id, "Account group deleted", _account_group(aid, group.name), change)
+
+
+def note(connection: Connection, aid: int, event: str, resources: Sequence[Resource], change: Change) -> None:
+    """Put a change in an account group into the audit log."""
+    org_id = require_group(connection, aid).org_id
+    record(connection, change.by, event, resources, now_s=change.now_s, org_id=org_id, aid=aid)
 
 
 def _refuse_if_agents(connection: Connection, aid: int) -> None:
@@ -121,3 +137,16 @@ def _refuse_if_held(
     ).scalar_one()
     if count:
         raise ConflictError(f"{who} {owner} still has {count} {what}; delete them first")
+
+
+def _note(connection: Connection, org_id: int, event: str, resource: Resource, change: Change) -> None:
+    # Of no account group: such a one has no readers yet, or none any more.
+    record(connection, change.by, event, [resource], now_s=change.now_s, org_id=org_id)
+
+
+def _organization(org_id: int, name: str) -> Resource:
+    return Resource(type="organization", name=f"{name} ({org_id})")
+
+
+def _account_group(aid: int, name: str) -> Resource:
+    return Resource(type="account group", name=f"{name} ({aid})")

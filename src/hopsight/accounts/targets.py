@@ -1,4 +1,4 @@
-"""Targets that the agents of an account group measure: all of them, or some."""
+"""Targets that the agents of an account group measure: all of them, or some. Changes are in the audit log."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from hopsight.accounts import organizations, schema
+from hopsight.accounts.audit import Change, Resource
 from hopsight.accounts.checks import checked_target
 from hopsight.accounts.listings import ListedTarget
 from hopsight.errors import ConflictError, InvalidValueError, NotFoundError
@@ -21,7 +22,7 @@ _table = schema.targets
 _chosen = schema.target_agents
 
 
-def add(connection: Connection, aid: int, target: Target, agent_ids: Collection[str]) -> int:
+def add(connection: Connection, aid: int, target: Target, agent_ids: Collection[str], change: Change) -> int:
     """Add a target; its ID."""
     organizations.require_group(connection, aid)
     target = checked_target(target)
@@ -34,20 +35,20 @@ def add(connection: Connection, aid: int, target: Target, agent_ids: Collection[
     statement = insert(_table).values(**same, interval_s=target.interval_s).returning(_table.c.target_id)
     target_id = int(connection.execute(statement).scalar_one())
     _choose(connection, aid, target_id, agent_ids)
+    organizations.note(connection, aid, "Endpoint target created", _resource(target_id, target), change)
     return target_id
 
 
-def change(
+def update_target(
     connection: Connection,
     target_id: int,
+    change: Change,
     *,
     interval_s: int | None,
     agent_ids: Collection[str] | None,
 ) -> None:
     """Set how often a target is measured, or by whom (none: all); None leaves either as it is."""
-    row = connection.execute(select(_table).where(_table.c.target_id == target_id)).first()
-    if row is None:
-        raise _no_target(target_id)
+    row = _require(connection, target_id)
     if interval_s is not None:
         checked_target(Target(host=row.host, interval_s=interval_s))
         statement = update(_table).where(_table.c.target_id == target_id)
@@ -55,6 +56,9 @@ def change(
     if agent_ids is not None:
         connection.execute(delete(_chosen).where(_chosen.c.target_id == target_id))
         _choose(connection, row.aid, target_id, agent_ids)
+    organizations.note(
+        connection, row.aid, "Endpoint target updated", _resource(target_id, _target(row)), change
+    )
 
 
 def listing(connection: Connection, aid: int | None) -> list[ListedTarget]:
@@ -70,11 +74,20 @@ def listing(connection: Connection, aid: int | None) -> list[ListedTarget]:
     return [_listed(row, agent_ids[row.target_id]) for row in connection.execute(query)]
 
 
-def remove(connection: Connection, target_id: int) -> None:
+def remove(connection: Connection, target_id: int, change: Change) -> None:
     """Delete a target."""
-    gone = connection.execute(delete(_table).where(_table.c.target_id == target_id))
-    if gone.rowcount == 0:
-        raise _no_target(target_id)
+    row = _require(connection, target_id)
+    connection.execute(delete(_table).where(_table.c.target_id == target_id))
+    organizations.note(
+        connection, row.aid, "Endpoint target deleted", _resource(target_id, _target(row)), change
+    )
+
+
+def _require(connection: Connection, target_id: int) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(_table).where(_table.c.target_id == target_id)).first()
+    if row is None:
+        raise NotFoundError(f"There is no target {target_id}")
+    return row
 
 
 def _choose(connection: Connection, aid: int, target_id: int, agent_ids: Collection[str]) -> None:
@@ -98,9 +111,13 @@ def _choose(connection: Connection, aid: int, target_id: int, agent_ids: Collect
 
 
 def _listed(row: Row[tuple[object, ...]], agent_ids: list[str]) -> ListedTarget:
-    target = Target(host=row.host, port=row.port or None, protocol=row.protocol, interval_s=row.interval_s)
-    return ListedTarget(target_id=row.target_id, aid=row.aid, target=target, agent_ids=tuple(agent_ids))
+    return ListedTarget(target_id=row.target_id, aid=row.aid, target=_target(row), agent_ids=tuple(agent_ids))
 
 
-def _no_target(target_id: int) -> NotFoundError:
-    return NotFoundError(f"There is no target {target_id}")
+def _target(row: Row[tuple[object, ...]]) -> Target:
+    return Target(host=row.host, port=row.port or None, protocol=row.protocol, interval_s=row.interval_s)
+
+
+def _resource(target_id: int, target: Target) -> list[Resource]:
+    place = target.host if target.port is None else f"{target.host} port {target.port}"
+    return [Resource(type="endpoint target", name=f"{place} ({target_id})")]

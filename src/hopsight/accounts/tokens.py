@@ -1,16 +1,14 @@
 """Tokens of users."""
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
-from hopsight.accounts import schema, users
+from hopsight.accounts import schema
 from hopsight.accounts.listings import Token
-from hopsight.errors import NotFoundError
 from hopsight.model.accounts import Principal, Role
 
 
-def create(connection: Connection, email: str, digest: bytes, now_s: int) -> int:
-    """Let the bearer of a token in as the user ``email``; the token's ID."""
-    uid = users.require_uid(connection, email)
+def create(connection: Connection, uid: int, digest: bytes, now_s: int) -> int:
+    """Let the bearer of a token in as a user; the token's ID."""
     added = insert(schema.tokens).values(digest=digest, uid=uid, created_s=now_s)
     return int(connection.execute(added.returning(schema.tokens.c.token_id)).scalar_one())
 
@@ -26,13 +24,6 @@ def listing(connection: Connection) -> list[Token]:
         Token(token_id=row.token_id, email=row.email, created_s=row.created_s)
         for row in connection.execute(query)
     ]
-
-
-def remove(connection: Connection, token_id: int) -> None:
-    """Delete a token."""
-    gone = connection.execute(delete(schema.tokens).where(schema.tokens.c.token_id == token_id))
-    if gone.rowcount == 0:
-        raise NotFoundError(f"There is no token {token_id}")
 
 
 def principal_of(connection: Connection, digest: bytes) -> Principal | None:

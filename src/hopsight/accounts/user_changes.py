@@ -10,8 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from hopsight.accounts import organization_users, schema, users
-from hopsight.accounts.agent_changes import Change
-from hopsight.accounts.audit import Resource, record
+from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_email, checked_name
 from hopsight.accounts.listings import OrganizationUser, Token
 from hopsight.errors import ConflictError, InvalidValueError, NotFoundError

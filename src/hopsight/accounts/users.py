@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from hopsight.accounts import organizations, schema
 from hopsight.accounts.checks import checked_email, checked_name
@@ -51,12 +51,6 @@ def require_uid(connection: Connection, email: str) -> int:
     if uid is None:
         raise NotFoundError(f"There is no user {email}")
     return uid
-
-
-def remove(connection: Connection, email: str) -> None:
-    """Delete a user; tokens and memberships go too, so that access ends at once."""
-    uid = require_uid(connection, email)
-    connection.execute(delete(schema.users).where(schema.users.c.uid == uid))
 
 
 def listing(connection: Connection) -> list[User]:

@@ -20,15 +20,14 @@ def list_events(
     data: DataOption = None,
     accounts_url: AccountsOption = None,
 ) -> None:
-    """Show the changes in all account groups, oldest first."""
+    """Show all changes, also those of organizations and of what is deleted by now, oldest first."""
     from hopsight.clock import SystemClock
     from hopsight.model.times import format_utc
 
     now_s = int(SystemClock().now())
     with open_accounts(data, accounts_url) as accounts:
-        aids = [item.aid for item in accounts.account_groups()]
         events = accounts.audit_events(
-            aids, first_s=now_s - days * 86_400, last_s=now_s, limit=MAX_EVENTS + 1
+            None, first_s=now_s - days * 86_400, last_s=now_s, limit=MAX_EVENTS + 1
         )
     if len(events) > MAX_EVENTS:
         typer.echo(f"hopsight: only the first {MAX_EVENTS} are shown; ask for fewer --days", err=True)

@@ -144,14 +144,15 @@ async def test_every_change_is_in_the_log_with_who_when_and_from_where(server: A
             await client.post(f"{PATH}/{agent_id}/{step}")
         await client.post(f"{PATH}/{agent_id}", json={"newAgentName": "reception"})
         answer = await client.get(AUDIT)
-        events = answer.json()["auditEvents"]
+        events = [
+            each for each in answer.json()["auditEvents"] if each["user"] == "account-admin@example.com"
+        ]
         assert [event["event"] for event in events] == [
             "Endpoint agent disabled",
             "Endpoint agent enabled",
             "Endpoint agent renamed",
         ]
         for event in events:
-            assert event["user"] == "account-admin@example.com"
             assert event["ipAddress"] == "127.0.0.1"
             assert event["aid"] == server.aid
             assert agent_id in event["resources"][0]["name"]
@@ -167,7 +168,8 @@ async def test_every_change_is_in_the_log_with_who_when_and_from_where(server: A
 async def test_the_log_comes_in_pages(server: Any, admin: Any) -> None:
     """1,000 on the first, the rest on the next, none twice."""
     agent_id = enrol(server)
-    for number in range(1_001):
+    before = len(server.accounts.audit_events([server.aid], first_s=0, last_s=1 << 40))
+    for number in range(1_001 - before):
         server.accounts.set_agent_enabled(server.aid, agent_id, enabled=bool(number % 2))
     async with admin as client:
         first = (await client.get(f"{AUDIT}?window=1h")).json()

@@ -1,5 +1,6 @@
 """The audit log: every change, with who made it, when and from where."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar import get
@@ -8,13 +9,14 @@ from msgspec import structs
 
 from hopsight.accounts.audit import AuditEvent
 from hopsight.errors import InvalidValueError
+from hopsight.model.accounts import Role
 from hopsight.model.query import PAGE_ITEMS
 from hopsight.model.times import TimeRange, format_utc
-from hopsight.server.api.acting import require_writer
+from hopsight.server.api.acting import WRITERS, require_writer
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import PLACE, TIMES
 from hopsight.server.api.cursors import PARAMETER, PagePlace
-from hopsight.server.api.description import described
+from hopsight.server.api.description import Parameter, described
 from hopsight.server.api.documents import Pages
 from hopsight.server.api.record_pages import page_url, parse_place
 from hopsight.server.api.time_ranges import parse_time_range
@@ -27,11 +29,19 @@ PATH: Final = "/v6/audit/user-events/search"
 
 _OF: Final = "audit-events"
 _DEFAULT_S: Final = 24 * 3600
+ALL_GROUPS: Final = "useAllPermittedAids"
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
+_ALL: Final = Parameter(
+    name=ALL_GROUPS,
+    meaning="`true`: of all account groups that you administer, whatever `aid` says; for organization admins"
+    " with what was done to the organization itself",
+    schema={"enum": ["true", "false"]},
+)
 _SEARCHED: Final = operation(
     "Changes in the account group, oldest first; of the last 24 h where no time range is given. For admins",
     "Audit log",
     403,
-    parameters=(*COMMON, *TIMES, PLACE),
+    parameters=(*COMMON, _ALL, *TIMES, PLACE),
     answer=AuditAnswer,
 )
 
@@ -40,7 +50,7 @@ _SEARCHED: Final = operation(
 async def search_user_events(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page."""
     asked = ask(request)
-    require_writer(asked)
+    aids, org_ids = _scope(asked)
     now_s = asked.services.clock.now()
     range_ = parse_time_range(asked.parameters, now_s)
     place = parse_place(_OF, asked.parameters)
@@ -50,14 +60,18 @@ async def search_user_events(request: Request[Any, Any, Any]) -> Answer:
         range_ = TimeRange(int(now_s) - _DEFAULT_S, int(now_s))
     number, after = (place.page, place.round_id) if place else (1, 0)
     found = asked.services.accounts.audit_events(
-        [asked.aid], first_s=range_.start_s, last_s=range_.end_s, after=after, limit=PAGE_ITEMS + 1
+        aids,
+        first_s=range_.start_s,
+        last_s=range_.end_s,
+        org_ids=org_ids,
+        after=after,
+        limit=PAGE_ITEMS + 1,
     )
     events, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
     pages = Pages(current=number, next=_next_url(asked, range_, events[-1], number) if more else None)
-    group = asked.services.accounts.account_group(asked.aid)
-    name = group.name if group is not None else None
+    names = {group.aid: group.name for group in asked.services.accounts.account_groups_of(asked.principal)}
     answer = AuditAnswer(
-        audit_events=[_document(event, name) for event in events],
+        audit_events=[_document(event, names) for event in events],
         from_=format_utc(range_.start_s),
         to=format_utc(range_.end_s),
         pages=pages,
@@ -65,7 +79,29 @@ async def search_user_events(request: Request[Any, Any, Any]) -> Answer:
     return render(asked.scope, asked.format, answer)
 
 
-def _document(event: AuditEvent, group_name: str | None) -> AuditEventDocument:
+def _scope(asked: Asked) -> tuple[list[int], list[int]]:
+    """The account groups whose events are wanted, and the organizations whose own events are."""
+    if not _wants_all(asked.parameters.one(ALL_GROUPS)):
+        require_writer(asked)
+        return [asked.aid], []
+    writes = [aid for aid, role in sorted(asked.principal.roles.items()) if role in WRITERS]
+    if not writes:
+        # Says what is missing, in the words of all refusals.
+        require_writer(asked)
+    governed = {aid for aid, role in asked.principal.roles.items() if role is Role.ORG_ADMIN}
+    groups = asked.services.accounts.account_groups_of(asked.principal)
+    return writes, sorted({group.org_id for group in groups if group.aid in governed})
+
+
+def _wants_all(given: str | None) -> bool:
+    # Clients in Python send `True`.
+    text = (given or "false").lower()
+    if text not in _FLAGS:
+        raise InvalidValueError(ALL_GROUPS, given, "true or false")
+    return _FLAGS[text]
+
+
+def _document(event: AuditEvent, names: Mapping[int, str]) -> AuditEventDocument:
     return AuditEventDocument(
         event=event.event,
         date=format_utc(event.time_s),
@@ -73,7 +109,7 @@ def _document(event: AuditEvent, group_name: str | None) -> AuditEventDocument:
         uid=event.uid,
         ip_address=event.ip_address,
         aid=event.aid,
-        account_group_name=group_name,
+        account_group_name=None if event.aid is None else names.get(event.aid),
         resources=[AuditResource(**structs.asdict(each)) for each in event.resources],
     )
 

@@ -1,0 +1,173 @@
+"""The log of changes: nothing that changes accounts goes unnoted."""
+
+import inspect
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.agent_changes import Transfer
+from hopsight.accounts.audit import Actor
+from hopsight.accounts.user_changes import UserWish
+from hopsight.model.accounts import Role
+from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.upload import Enrolment
+from hopsight.testing import FakeClock
+
+BY = Actor(who="jane@example.org", uid=1, ip_address="192.0.2.7")
+INFO = AgentInfo(computer_name="laptop", platform="Linux", os_version="1", kernel_version="1", version="0")
+
+# Written without an event, and why that is right.
+NO_CHANGE_OF_ANYBODYS = {
+    "agent_seen": "what an agent reports of itself, every few seconds",
+    "flush": "the same, on its way to the database",
+    "close": "the same, at the end",
+}
+
+
+class World:
+    """Accounts with one of each thing, so that every method has something to change."""
+
+    def __init__(self, data: Path) -> None:
+        self.accounts = Accounts.open(None, data, FakeClock())
+        self.org_id = self.accounts.create_organization("Acme")
+        self.empty_org_id = self.accounts.create_organization("Empty")
+        self.aid = self.accounts.create_account_group("Main", self.org_id)
+        self.empty_aid = self.accounts.create_account_group("Empty", self.org_id)
+        self.uid = self.accounts.create_user("jane@example.org", Role.ORG_ADMIN, [self.aid])
+        self.other_uid = self.accounts.create_user("john@example.org", Role.USER, [self.aid])
+        self.accounts.create_token("john@example.org")
+        self.key = self.accounts.create_group_key(self.aid)
+        self.agent_id = self.enrol()
+        self.deleted_id = self.enrol()
+        self.accounts.delete_agent(self.aid, self.deleted_id)
+        self.target_id = self.accounts.add_target(self.aid, Target(host="a.example"))
+
+    def enrol(self) -> str:
+        """Let a new agent in; its ID."""
+        enrolment = Enrolment(enrolment_id=str(uuid.uuid4()), secret="s" * 43, agent=INFO)
+        return self.accounts.enrol(self.key, enrolment, "192.0.2.9").agent_id
+
+    def events(self) -> list[Any]:
+        """The whole log."""
+        return self.accounts.audit_events(None, first_s=0, last_s=1 << 40)
+
+
+# How each method is called with something to do; what it is given as ``by`` is in the event.
+CALLS: dict[str, Callable[[World], Any]] = {
+    "bootstrap": lambda w: w.accounts.bootstrap("http://127.0.0.1:1"),
+    "create_organization": lambda w: w.accounts.create_organization("New", by=BY),
+    "delete_organization": lambda w: w.accounts.delete_organization(w.empty_org_id, by=BY),
+    "create_account_group": lambda w: w.accounts.create_account_group("New", w.org_id, by=BY),
+    "delete_account_group": lambda w: w.accounts.delete_account_group(w.empty_aid, by=BY),
+    "create_user": lambda w: w.accounts.create_user("new@example.org", Role.USER, [w.aid], by=BY),
+    "delete_user": lambda w: w.accounts.delete_user("john@example.org", by=BY),
+    "create_token": lambda w: w.accounts.create_token("john@example.org", by=BY),
+    "delete_token": lambda w: w.accounts.delete_token(1, by=BY),
+    "add_user": lambda w: w.accounts.add_user(
+        w.org_id, UserWish(email="new@example.org", roles={w.aid: Role.USER}), by=BY
+    ),
+    "change_user": lambda w: w.accounts.change_user(w.org_id, w.other_uid, UserWish(name="J"), by=BY),
+    "remove_user": lambda w: w.accounts.remove_user(w.org_id, w.other_uid, by=BY),
+    "add_token": lambda w: w.accounts.add_token(w.org_id, w.other_uid, by=BY),
+    "remove_token": lambda w: w.accounts.remove_token(w.org_id, w.other_uid, 1, by=BY),
+    "create_group_key": lambda w: w.accounts.create_group_key(w.aid, by=BY),
+    "delete_group_key": lambda w: w.accounts.delete_group_key(1, by=BY),
+    "enrol": lambda w: w.enrol(),
+    "rename_agent": lambda w: w.accounts.rename_agent(w.aid, w.agent_id, "reception", by=BY),
+    "set_agent_enabled": lambda w: w.accounts.set_agent_enabled(w.aid, w.agent_id, enabled=False, by=BY),
+    "delete_agent": lambda w: w.accounts.delete_agent(w.aid, w.agent_id, by=BY),
+    "restore_agent": lambda w: w.accounts.restore_agent(w.aid, w.deleted_id, by=BY),
+    "transfer_agents": lambda w: w.accounts.transfer_agents(
+        [Transfer(w.agent_id, w.aid, w.empty_aid)], by=BY
+    ),
+    "add_target": lambda w: w.accounts.add_target(w.aid, Target(host="b.example"), by=BY),
+    "change_target": lambda w: w.accounts.change_target(w.target_id, interval_s=300, by=BY),
+    "delete_target": lambda w: w.accounts.delete_target(w.target_id, by=BY),
+}
+
+
+def writers() -> Iterator[str]:
+    """The methods of ``Accounts`` that open a transaction that writes, or hand on to one who does."""
+    for name, method in inspect.getmembers(Accounts, inspect.isfunction):
+        source = inspect.getsource(method)
+        writes = ".write(" in source or "_sightings.flush(" in source or "_sightings.add(" in source
+        if writes and not name.startswith("_"):
+            yield name
+
+
+@pytest.fixture
+def world(data: Path) -> Iterator[World]:
+    """Accounts with one of each thing."""
+    made = World(data)
+    yield made
+    made.accounts.close()
+
+
+def test_every_method_that_writes_is_looked_at() -> None:
+    """A new way to change accounts has to say here how its event comes about, or why there is none."""
+    assert set(writers()) == CALLS.keys() | NO_CHANGE_OF_ANYBODYS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_every_write_leaves_an_event(world: World, name: str) -> None:
+    """Each says what was done, by whom, from where, and to which account group or organization."""
+    before = len(world.events())
+    CALLS[name](world)
+    left = world.events()[before:]
+    assert left, f"{name} leaves nothing in the log"
+    takes_by = "by" in inspect.signature(getattr(Accounts, name)).parameters
+    for event in left:
+        assert event.event
+        assert event.resources
+        if takes_by:
+            assert (event.who, event.uid, event.ip_address) == (BY.who, BY.uid, BY.ip_address)
+
+
+def test_what_fails_leaves_no_event(world: World) -> None:
+    """An event is written with its change, or not at all."""
+    before = len(world.events())
+    with pytest.raises(Exception, match="Empty"):
+        world.accounts.create_organization("Empty", by=BY)
+    assert len(world.events()) == before
+
+
+def test_no_secret_is_in_the_log(world: World) -> None:
+    """Neither tokens nor keys, nor the secrets of agents."""
+    token = world.accounts.create_token("john@example.org")
+    told = repr(world.events())
+    for secret in (token, world.key, "s" * 43):
+        assert secret not in told
+
+
+def test_the_first_start_says_who_it_was(data: Path) -> None:
+    """What the server makes for itself is in the log as well, under a name of its own."""
+    accounts = Accounts.open(None, data, FakeClock())
+    try:
+        accounts.bootstrap("http://127.0.0.1:1")
+        events = accounts.audit_events(None, first_s=0, last_s=1 << 40)
+    finally:
+        accounts.close()
+    assert [each.event for each in events] == [
+        "Organization created",
+        "Account group created",
+        "User created",
+        "User token created",
+        "Connection string created",
+    ]
+    assert {each.who for each in events} == {"first start of the server"}
+
+
+def test_events_of_the_organization_are_asked_for_by_name(world: World) -> None:
+    """Those of no account group come along for the organizations named, and for no other."""
+    theirs = world.accounts.create_organization("Theirs")
+    world.accounts.create_account_group("Theirs", theirs)
+    asked: dict[str, Any] = {"first_s": 0, "last_s": 1 << 40}
+    ours = world.accounts.audit_events([world.aid], **asked, org_ids=[world.org_id])
+    assert "Account group created" in {each.event for each in ours}
+    assert "Theirs" not in repr(ours)
+    alone = world.accounts.audit_events([world.aid], **asked)
+    assert "Account group created" not in {each.event for each in alone}
