@@ -24,13 +24,14 @@ MAX_FILE_LINES = 500
 MAY_IMPORT = {
     "errors": set[str](),
     "clock": set[str](),
+    "pinning": {"errors"},
     "model": {"errors"},
     "config": {"errors", "model"},
     "storage": {"errors", "clock", "model"},
     "accounts": {"errors", "clock", "model"},
     "agent": {"errors", "clock", "config", "model", "hopsight"},
     "simulation": {"errors", "clock", "model", "agent", "hopsight"},
-    "server": {"errors", "clock", "config", "model", "storage", "accounts", "hopsight"},
+    "server": {"errors", "clock", "config", "pinning", "model", "storage", "accounts", "hopsight"},
     "testing": {"errors", "clock", "config", "model", "agent", "server", "storage", "accounts"},
 }
 # The wiring of the server: the only modules of it that may know which stores there are.

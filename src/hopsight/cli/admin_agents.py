@@ -13,7 +13,7 @@ from hopsight.cli.admin_options import (
     group,
     open_accounts,
 )
-from hopsight.cli.data_directory import DataOption, data_directory, own_fingerprint
+from hopsight.cli.data_directory import DataOption, data_directory
 from hopsight.cli.output import print_listing, print_result
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def create_connection_string(
 def _fingerprint(url: str, given: str | None, data: Path | None) -> str | None:
     if given is not None:
         return given.replace(":", "").lower()
+    from hopsight.pinning import own_fingerprint
+
     return own_fingerprint(data_directory(data)) if url.startswith("https://") else None
 
 

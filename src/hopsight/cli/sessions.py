@@ -100,10 +100,11 @@ def _client(
     url: str | None, token: str | None, fingerprint: str | None, ca: Path | None, data: Path | None
 ) -> "SessionsClient":
     from hopsight.accounts.bootstrap_file import read_bootstrap
-    from hopsight.cli.data_directory import data_directory, own_fingerprint
+    from hopsight.cli.data_directory import data_directory
     from hopsight.cli.sessions_client import SessionsClient, tls_of
     from hopsight.clock import SystemClock
     from hopsight.errors import ConfigError
+    from hopsight.pinning import own_fingerprint
 
     directory = data_directory(data)
     # The token of our own server is for our own server: with --url it must be given.

@@ -38,8 +38,8 @@ def new_session_id(aid: int, round_id: int, rng: random.Random) -> SessionId:
     return SessionId(aid, round_id, "".join(rng.choices(_BASE62, k=_SUFFIX_CHARS)))
 
 
-def parse_session_id(text: str) -> SessionId:
-    """Take a session ID apart.
+def parse_session_id(text: str, name: str = "userSessionId") -> SessionId:
+    """Take a session ID apart; ``name`` is what the dialect calls it.
 
     Raises:
         InvalidValueError: the text is not the one spelling of an ID (padding to exactly five counts).
@@ -49,7 +49,7 @@ def parse_session_id(text: str) -> SessionId:
         parsed = SessionId(int(match[1]), int(match[2]), match[3])
         if str(parsed) == text:
             return parsed
-    raise InvalidValueError("userSessionId", text, "aid padded to 5 digits:roundId:8 base-62 characters")
+    raise InvalidValueError(name, text, "aid padded to 5 digits:roundId:8 base-62 characters")
 
 
 def round_of(time_s: float, length_s: int = SESSION_ROUND_S) -> int:

@@ -12,6 +12,9 @@ _WRITTEN: Final = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[T +](\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?Z?",
     re.ASCII,
 )
+_OFFSET: Final = re.compile(r"([+ -])([0-9]{2}):?([0-9]{2})$", re.ASCII)
+_MAX_OFFSET_HOURS: Final = 23
+_MAX_MINUTES: Final = 59
 
 
 class TimeRange(Struct, frozen=True):
@@ -41,3 +44,27 @@ def parse_utc(text: str) -> int | None:
     except ValueError:
         return None
     return int(moment.timestamp())
+
+
+def format_instant(time_s: float) -> str:
+    """Write epoch seconds as ``YYYY-mm-ddTHH:MM:SSZ``."""
+    return format_utc(time_s).replace(" ", "T") + "Z"
+
+
+def parse_instant(text: str) -> int | None:
+    """Read an ISO 8601 date-time as epoch seconds: as ``parse_utc``, or with an offset (``+0200``).
+
+    A ``+`` that came out of a URL as a space is taken for what it was.
+
+    Returns:
+        None when the text is not a date that exists.
+    """
+    offset = _OFFSET.search(text) if "T" in text else None
+    if offset is None:
+        return parse_utc(text)
+    local_s = None if text[: offset.start()].endswith("Z") else parse_utc(text[: offset.start()])
+    hours, minutes = int(offset[2]), int(offset[3])
+    if local_s is None or hours > _MAX_OFFSET_HOURS or minutes > _MAX_MINUTES:
+        return None
+    ahead_s = hours * 3600 + minutes * 60
+    return local_s + ahead_s if offset[1] == "-" else local_s - ahead_s

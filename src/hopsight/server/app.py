@@ -15,6 +15,7 @@ from hopsight.server import agent_api, operations
 from hopsight.server.api import openapi
 from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.v6 import routes as v6
+from hopsight.server.api.v7 import routes as v7
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
@@ -39,7 +40,7 @@ def create_app(
         networks=Networks(store),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )
-    programs = [*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
+    programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS, *session.HANDLERS],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -13,7 +13,8 @@ from hopsight.server.api.visits import header, visit_of
 from hopsight.server.limits import Allowance
 from hopsight.server.services import Services
 
-_ACCEPTED: Final = "HTTP Basic with e-mail and token, or Authorization: Bearer with a token"
+_BEARER: Final = "Authorization: Bearer with a token"
+_ACCEPTED: Final = f"HTTP Basic with e-mail and token, or {_BEARER}"
 _MAX_AID_DIGITS: Final = 15
 
 
@@ -39,16 +40,21 @@ def parse_authorization(value: str) -> Credentials | None:
     return None
 
 
-def admit(scope: Scope, services: Services) -> Principal:
+def admit(scope: Scope, services: Services, *, basic: bool = True) -> Principal:
     """Find out who asks, and count the request; the answer's headers will say what is left.
+
+    Args:
+        scope: the request.
+        services: what it is answered with.
+        basic: HTTP Basic is taken, too.
 
     Raises:
         AuthenticationError: credentials missing or wrong.
         HTTPException: 429, too many refusals to this address, or too many requests of this organization.
     """
-    principal = _identify(_authorization_of(scope, services), services)
+    principal = _identify(_authorization_of(scope, services), services, basic=basic)
     if principal is None:
-        raise refused(scope, services, _ACCEPTED)
+        raise refused(scope, services, _ACCEPTED if basic else _BEARER)
     allowance = services.limits.count_request(principal.org_id)
     visit_of(scope).headers += rate_limit_headers(allowance)
     if allowance.exceeded:
@@ -100,8 +106,8 @@ def _authorization_of(scope: Scope, services: Services) -> str:
     return header(scope, b"authorization")
 
 
-def recognize_asker(scope: Scope, services: Services) -> Exception | None:
-    """Count a request that no handler took, if it shows credentials.
+def recognize_asker(scope: Scope, services: Services, *, basic: bool = True) -> Exception | None:
+    """Count a request that no handler took, if it shows credentials (``basic`` as for ``admit``).
 
     Returns:
         What is wrong with them, to be answered instead; None: nothing, or there are none.
@@ -109,14 +115,18 @@ def recognize_asker(scope: Scope, services: Services) -> Exception | None:
     if not header(scope, b"authorization"):
         return None
     try:
-        admit(scope, services)
+        admit(scope, services, basic=basic)
     except (AuthenticationError, HTTPException) as error:
         return error
     return None
 
 
-def choose_account_group(principal: Principal, asked: str | None) -> int:
+def choose_account_group(
+    principal: Principal, asked: str | None, listed_at: str = "/v6/account-groups"
+) -> int:
     """The account group that a request is about; ``asked`` is its ``aid``, absent or empty: the login one.
+
+    ``listed_at`` tells where the dialect lists them.
 
     Raises:
         InvalidValueError: not a number, unknown, or not one of the user's; one message for all three.
@@ -127,9 +137,7 @@ def choose_account_group(principal: Principal, asked: str | None) -> int:
         aid = int(asked)
         if aid in principal.roles:
             return aid
-    raise InvalidValueError(
-        "aid", asked, "the ID of an account group of yours (/v6/account-groups lists them)"
-    )
+    raise InvalidValueError("aid", asked, f"the ID of an account group of yours ({listed_at} lists them)")
 
 
 def source_address(scope: Scope) -> str:
@@ -148,9 +156,11 @@ def rate_limit_headers(allowance: Allowance) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-def _identify(authorization: str, services: Services) -> Principal | None:
+def _identify(authorization: str, services: Services, *, basic: bool) -> Principal | None:
     credentials = parse_authorization(authorization)
     if credentials is None or not credentials.token:
+        return None
+    if credentials.email is not None and not basic:
         return None
     return services.accounts.authenticate_token(credentials.token, credentials.email)
 

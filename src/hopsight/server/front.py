@@ -20,13 +20,14 @@ from hopsight.server.api.errors import UNEXPECTED, describe_error
 from hopsight.server.api.formats import SUFFIXES, Format
 from hopsight.server.api.links import link
 from hopsight.server.api.v6.routes import RESOURCES, VERSION, answer_error
-from hopsight.server.api.visits import Visit, begin_visit, visit_of
+from hopsight.server.api.v7 import routes as v7
+from hopsight.server.api.visits import Dialect, Visit, begin_visit, visit_of
 from hopsight.server.auth import recognize_asker
 from hopsight.server.metrics import UNROUTED
 from hopsight.server.services import Services
 
 _VERSION: Final = re.compile(r"/v([0-9]+)(?=/|$)", re.ASCII)
-_KNOWN_UNSERVED: Final = "7"
+_ERRORS: Final = {Dialect.V6: answer_error, Dialect.V7: v7.answer_error}
 _COMMON: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -84,9 +85,10 @@ class Front:
         return headers
 
     async def _answer_error(self, error: Exception, scope: Any, receive: Receive, outlet: Send) -> None:
-        if isinstance(error, HTTPException) and "route_handler" not in scope and visit_of(scope).versioned:
+        dialect = visit_of(scope).dialect
+        if isinstance(error, HTTPException) and "route_handler" not in scope and dialect is not None:
             # No handler looked at the credentials: who shows some is answered as one who did.
-            error = recognize_asker(scope, self._services) or error
+            error = recognize_asker(scope, self._services, basic=dialect is not Dialect.V7) or error
         if isinstance(error, StoreUnavailableError):
             self._services.metrics.store_failed()
         described = describe_error(error)
@@ -95,7 +97,8 @@ class Front:
             lines = "".join(traceback.format_exception(error))
             _log.error("request failed", method=scope["method"], path=scope["path"], traceback=lines)
             described = UNEXPECTED
-        await answer_error(scope, described)(scope, receive, outlet)
+        answer = _ERRORS[dialect or Dialect.V6](scope, described)
+        await answer(scope, receive, outlet)
 
 
 class _Outlet:
@@ -142,17 +145,20 @@ def _answer_by_path(scope: Scope) -> Answer | None:
             return None
         path = VERSION + path
     visit = visit_of(scope)
-    visit.versioned = True
+    visit.dialect = Dialect.V6
     scope["path"], visit.suffix = _without_suffix(path)
     return None
 
 
 def _other_version(scope: Scope, version: re.Match[str]) -> Answer | None:
     if version[0] == VERSION:
-        visit_of(scope).versioned = True
+        visit_of(scope).dialect = Dialect.V6
         return None
-    if version[1] == _KNOWN_UNSERVED:
-        raise HTTPException(status_code=404, detail=f"Version 7 is not served here; {VERSION} is")
+    if version[0] == v7.VERSION:
+        visit_of(scope).dialect = Dialect.V7
+        if _without_suffix(scope["path"])[1] is not None:
+            raise HTTPException(status_code=404, detail="Version 7 has no suffixes; it is JSON throughout")
+        return None
     location = link("", VERSION + scope["path"][version.end() :], [scope["query_string"]])
     return Answer(
         b"The current version is 6.\n", b"text/plain", status=301, headers=((b"location", location.encode()),)

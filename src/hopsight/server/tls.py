@@ -15,8 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hopsight.clock import Clock
 from hopsight.config import DAY_S
 from hopsight.errors import ConfigError
+from hopsight.pinning import CERTIFICATE_FILE
 
-CERTIFICATE_FILE: Final = "tls-cert.pem"
 KEY_FILE: Final = "tls-key.pem"
 LIFETIME: Final = timedelta(days=3650)
 RENEW_BEFORE_S: Final = 30 * DAY_S

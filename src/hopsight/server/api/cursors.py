@@ -7,7 +7,7 @@ its sender might have asked for anyway.
 import base64
 import binascii
 import zlib
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,6 +16,8 @@ from hopsight.errors import InvalidValueError
 from hopsight.server.api.filters import MAX_FILTERS, SearchFilter
 
 PARAMETER: Final = "pageId"
+
+_Packed = TypeVar("_Packed")
 
 _SHORT_BYTES: Final = 256
 _MAX_TEXT: Final = 64 << 10
@@ -47,9 +49,7 @@ _DECODER: Final = msgspec.json.Decoder(PagePlace)
 
 def format_page_place(place: PagePlace) -> str:
     """Write a place, URL-safe."""
-    plain = msgspec.json.encode(place)
-    packed = b"p" + plain if len(plain) <= _SHORT_BYTES else b"z" + zlib.compress(plain, 9)
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return pack(msgspec.json.encode(place))
 
 
 def parse_page_place(text: str, of: str) -> PagePlace:
@@ -58,13 +58,24 @@ def parse_page_place(text: str, of: str) -> PagePlace:
     Raises:
         InvalidValueError: it is not one that this server wrote for this list.
     """
-    try:
-        place = _DECODER.decode(_unpacked(text))
-    except (binascii.Error, zlib.error, ValueError, msgspec.MsgspecError, RecursionError):
-        place = None
+    place = unpack(text, _DECODER)
     if place is None or place.of != of:
         raise InvalidValueError(PARAMETER, text, "the one in pages.next of an earlier answer, unchanged")
     return place
+
+
+def pack(plain: bytes) -> str:
+    """Write JSON so that it fits into a URL as it is."""
+    packed = b"p" + plain if len(plain) <= _SHORT_BYTES else b"z" + zlib.compress(plain, 9)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def unpack(text: str, decoder: msgspec.json.Decoder[_Packed]) -> _Packed | None:
+    """Read what ``pack`` wrote; None: it did not write this."""
+    try:
+        return decoder.decode(_unpacked(text))
+    except (binascii.Error, zlib.error, ValueError, msgspec.MsgspecError, RecursionError):
+        return None
 
 
 def _unpacked(text: str) -> bytes:

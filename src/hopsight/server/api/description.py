@@ -19,6 +19,9 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _PATH_PARAMETER: Final = re.compile(r"\{(\w+):\w+\}")
 
 _FIRST_ERROR: Final = 400
+_UNAUTHORIZED: Final = 401
+_NO_CONTENT: Final = 204
+_PREFIXES: Final = {"/hopsight/": "hopsight_", "/v7/": "v7_"}
 
 STATUSES: Final = {
     301: "no such version: the same path of version 6",
@@ -27,7 +30,7 @@ STATUSES: Final = {
     401: "credentials missing or wrong",
     403: "the role may not do this",
     404: "no such resource or ID",
-    406: "`Accept` admits neither JSON nor XML",
+    406: "`Accept` admits no format of the resource",
     408: "the body did not arrive in time",
     409: "conflict",
     413: "the body is too long",
@@ -69,6 +72,9 @@ class Operation(Struct, frozen=True, kw_only=True):
         answer_types: media types of the answer.
         statuses: those besides 200.
         error: the document of an error.
+        error_types: media types of errors; none: those of the answer.
+        unauthorized: the document of 401 where it is another than of other errors.
+        success: the status when all is well.
         security: names of the ways to authenticate, any of which will do; none: no credentials needed.
     """
 
@@ -81,6 +87,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer_types: tuple[str, ...] = ("application/json", "text/xml")
     statuses: tuple[int, ...] = ()
     error: type[Struct] | None = None
+    error_types: tuple[str, ...] = ()
+    unauthorized: type[Struct] | None = None
+    success: int = 200
     security: tuple[str, ...] = ()
 
 
@@ -135,11 +144,17 @@ _SECURITY: Final = {
 
 def _operation_id(path: str, name: str) -> str:
     # Handlers of different dialects may share a name; IDs of operations may not.
-    return f"hopsight_{name}" if path.startswith("/hopsight/") else name
+    prefix = next((prefix for start, prefix in _PREFIXES.items() if path.startswith(start)), "")
+    return prefix + name
 
 
 def _types(operations: Iterable[Operation]) -> list[type[Struct]]:
-    named = (kind for each in operations for kind in (each.body, each.answer, each.error) if kind)
+    named = (
+        kind
+        for each in operations
+        for kind in (each.body, each.answer, each.error, each.unauthorized)
+        if kind
+    )
     return list(dict.fromkeys(named))
 
 
@@ -149,7 +164,8 @@ def _operation(name: str, operation: Operation, references: dict[type[Struct], A
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": [_parameter(parameter) for parameter in operation.parameters],
-        "responses": {"200": _answer(operation, references)} | _errors(operation, references),
+        "responses": {str(operation.success): _answer(operation, references)}
+        | _errors(operation, references),
         "security": [{scheme: []} for scheme in operation.security],
     }
     if operation.body is not None:
@@ -170,17 +186,26 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, references: dict[type[Struct], Any]) -> dict[str, Any]:
+    if operation.success == _NO_CONTENT:
+        return {"description": "done"}
     return {"description": "done", "content": _content(operation.answer, operation.answer_types, references)}
 
 
 def _errors(operation: Operation, references: dict[type[Struct], Any]) -> dict[str, Any]:
     # A redirection has no body, and says nothing of one.
-    types = operation.answer_types if operation.error else ()
     return {
         str(status): {"description": STATUSES[status]}
-        | ({"content": _content(operation.error, types, references)} if status >= _FIRST_ERROR else {})
+        | ({"content": _error(operation, status, references)} if status >= _FIRST_ERROR else {})
         for status in operation.statuses
     }
+
+
+def _error(operation: Operation, status: int, references: dict[type[Struct], Any]) -> dict[str, Any]:
+    if operation.error is None:
+        return {}
+    if status == _UNAUTHORIZED and operation.unauthorized is not None:
+        return _content(operation.unauthorized, ("application/json",), references)
+    return _content(operation.error, operation.error_types or operation.answer_types, references)
 
 
 def _content(

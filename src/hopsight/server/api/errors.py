@@ -30,11 +30,12 @@ _HEADERS: Final = {
 
 
 class ErrorAnswer(Struct, frozen=True):
-    """What a dialect puts into its error shape."""
+    """What a dialect puts into its error shape; ``field``: the name of the value that was wrong."""
 
     status: int
     message: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    field: str | None = None
 
 
 UNEXPECTED: Final = ErrorAnswer(500, "Something went wrong here; the server's log has the details")
@@ -46,7 +47,8 @@ def describe_error(error: Exception) -> ErrorAnswer | None:
         return _of_router(error)
     for kind, status in _STATUSES.items():
         if isinstance(error, kind):
-            return ErrorAnswer(status, str(error), _HEADERS.get(status, ()))
+            field = error.name if isinstance(error, InvalidValueError) else None
+            return ErrorAnswer(status, str(error), _HEADERS.get(status, ()), field)
     return None
 
 

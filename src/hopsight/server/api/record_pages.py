@@ -68,7 +68,7 @@ def parse_walk(
         time_range=time_range,
         place=place,
         number=place.page if place else parse_page_number(parameters),
-        filters=_same_filters(tuple(filters), place),
+        filters=same_filters(tuple(filters), place),
     )
 
 
@@ -89,7 +89,12 @@ def parse_page_number(parameters: Parameters, most: int = MAX_PAGE) -> int:
     return int(digits)
 
 
-def _same_filters(posted: tuple[SearchFilter, ...], place: PagePlace | None) -> tuple[SearchFilter, ...]:
+def same_filters(posted: tuple[SearchFilter, ...], place: PagePlace | None) -> tuple[SearchFilter, ...]:
+    """The filters of a page: those of the first one, which may be sent again but not changed.
+
+    Raises:
+        InvalidValueError: others were sent.
+    """
     if place is None:
         return posted
     if posted and posted != place.filters:

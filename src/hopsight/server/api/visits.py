@@ -1,5 +1,6 @@
 """What the front learned of a request, for those behind it; and what they want on the answer's headers."""
 
+from enum import StrEnum
 from typing import Final
 
 from litestar.types import Scope
@@ -10,18 +11,25 @@ from hopsight.server.api.formats import Format
 _KEY: Final = "hopsight_visit"
 
 
+class Dialect(StrEnum):
+    """A version of the compatible API: how its errors look, and how one shows who one is."""
+
+    V6 = "v6"
+    V7 = "v7"
+
+
 class Visit(Struct):
     """One request on its way through the server.
 
     Args:
         path: as it was asked, decoded: with its suffix, and without a version if there was none.
-        versioned: it is one of the compatible API, which answers errors in the format that was asked for.
+        dialect: the version of the compatible API that was asked; None: not one of it.
         suffix: the format that the path ended with.
         headers: to be added to the answer, whoever makes it, errors too.
     """
 
     path: str
-    versioned: bool = False
+    dialect: Dialect | None = None
     suffix: Format | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
 

@@ -26,7 +26,7 @@ from hopsight.server.api.v6 import (
 )
 from hopsight.server.api.v6.asking import format_of
 from hopsight.server.api.v6.rendering import render_error
-from hopsight.server.api.visits import visit_of
+from hopsight.server.api.visits import Dialect, visit_of
 
 VERSION: Final = "/v6"
 RESOURCES: Final = frozenset(
@@ -52,7 +52,7 @@ HANDLERS: Final[list[Any]] = [
 
 def answer_error(scope: Scope, error: ErrorAnswer) -> Answer:
     """Answer in the format that was asked for; JSON where that was the mistake, and outside version 6."""
-    return render_error(_error_format(scope) if visit_of(scope).versioned else Format.JSON, error)
+    return render_error(_error_format(scope) if visit_of(scope).dialect is Dialect.V6 else Format.JSON, error)
 
 
 def _error_format(scope: Scope) -> Format:
