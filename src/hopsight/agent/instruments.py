@@ -12,12 +12,12 @@ from hopsight.agent.network import Network, PassiveNetwork
 from hopsight.agent.pages.fetch import PageFetcher
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
-from hopsight.agent.path.asn import AsnDatabase
 from hopsight.agent.path.names import PathNames
 from hopsight.agent.sockets.own import OwnSockets
 from hopsight.agent.surroundings import Surroundings
 from hopsight.clock import Clock
 from hopsight.config import AgentConfig
+from hopsight.maxmind.asn import AsnDatabase
 
 
 class AgentNetwork(Network, PassiveNetwork, Protocol):

@@ -127,10 +127,10 @@ def _check_settings(context: typer.Context, connection_string: str | None) -> No
     """What a start would refuse is refused now, while somebody is looking."""
     from hopsight.agent.delivery.server_route import route_to
     from hopsight.agent.passive.sites import SiteFilter
-    from hopsight.agent.path.asn import AsnDatabase
     from hopsight.agent.privacy.redaction import Redaction
     from hopsight.agent.surroundings import check_targets
     from hopsight.cli.agent_options import agent_config
+    from hopsight.maxmind.asn import AsnDatabase
     from hopsight.model.connection import parse_connection_string
 
     if context.parent is None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from hopsight.agent.measurement import Measurement
     from hopsight.agent.network import Family
-    from hopsight.agent.path.asn import AsnDatabase
     from hopsight.agent.path.names import PathNames
     from hopsight.agent.results import ProbeOptions
     from hopsight.clock import Clock
+    from hopsight.maxmind.asn import AsnDatabase
     from hopsight.model.agents import Target
 
 _MAX_TARGETS: Final = 1_000
@@ -105,7 +105,7 @@ def _print(measured: "list[tuple[str, Measurement]]", *, path: bool) -> None:
 def _opened(asn_database: Path | None) -> "AsnDatabase | None":
     if asn_database is None:
         return None
-    from hopsight.agent.path.asn import AsnDatabase
+    from hopsight.maxmind.asn import AsnDatabase
 
     return AsnDatabase(asn_database)
 

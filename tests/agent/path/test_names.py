@@ -9,10 +9,10 @@ import pytest
 
 from hopsight.agent.network import Address, Family, PathSocket, SynFlow
 from hopsight.agent.path import names as names_module
-from hopsight.agent.path.asn import AsnEntry
 from hopsight.agent.path.names import PathNames
 from hopsight.agent.path.reverse import reverse_name
 from hopsight.agent.results import HopResult, PathResult
+from hopsight.maxmind.asn import AsnEntry
 from hopsight.testing import FakeClock
 
 pytestmark = pytest.mark.anyio

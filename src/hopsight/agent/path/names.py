@@ -9,9 +9,9 @@ from typing import Final
 from msgspec import Struct, structs
 
 from hopsight.agent.network import Address, PathNetwork
-from hopsight.agent.path.asn import AsnDatabase
 from hopsight.agent.results import HopResult, PathResult
 from hopsight.clock import Clock
+from hopsight.maxmind.asn import AsnDatabase
 
 _KEEP_S: Final = 6 * 3600.0
 _KEEP_NONE_S: Final = 3600.0

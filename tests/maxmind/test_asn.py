@@ -1,21 +1,16 @@
 """AS numbers from a file in the MaxMind format, which the test writes itself."""
 
-import ipaddress
 import random
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.maxmind.written import MARKER, Networks, database
 
-from hopsight.agent.path.asn import AsnDatabase, AsnEntry
 from hopsight.errors import ConfigError
-
-Networks = dict[str, Any]
-_MARKER = b"\xab\xcd\xefMaxMind.com"
-_EMPTY = -1
+from hopsight.maxmind.asn import AsnDatabase, AsnEntry
 
 ENTRIES: Networks = {
     "1.1.1.0/24": {"autonomous_system_number": 64500, "autonomous_system_organization": "One"},
@@ -27,67 +22,6 @@ ENTRIES: Networks = {
     "13.0.0.0/8": "no record at all",
     "2606:4700::/32": {"autonomous_system_number": 64503},
 }
-
-
-def encoded(value: Any) -> bytes:
-    """A value of the data section (MaxMind DB format, version 2)."""
-    if isinstance(value, dict):
-        pairs = b"".join(encoded(key) + encoded(item) for key, item in value.items())
-        return bytes([7 << 5 | len(value)]) + pairs
-    if isinstance(value, list):
-        return bytes([len(value), 11 - 7]) + b"".join(map(encoded, value))
-    if isinstance(value, int):
-        raw = value.to_bytes((value.bit_length() + 7) // 8, "big")
-        return bytes([6 << 5 | len(raw)]) + raw
-    raw = str(value).encode()
-    head = bytes([2 << 5 | len(raw)]) if len(raw) < 29 else bytes([2 << 5 | 29, len(raw) - 29])
-    return head + raw
-
-
-def database(entries: Networks, ip_version: int = 6) -> bytes:
-    """A whole file: search tree of 24-bit records, data, metadata; IPv4 lies in ::/96 of an IPv6 tree."""
-    nodes: list[list[int | bytes]] = [[_EMPTY, _EMPTY]]
-    for text, value in entries.items():
-        network = ipaddress.ip_network(text)
-        if network.version > ip_version:
-            continue
-        bits = f"{int(network.network_address):0{network.max_prefixlen}b}"[: network.prefixlen]
-        if network.version < ip_version:
-            bits = "0" * 96 + bits
-        node = nodes[0]
-        for bit in map(int, bits[:-1]):
-            below = node[bit]
-            if below == _EMPTY:
-                nodes.append([_EMPTY, _EMPTY])
-                below = node[bit] = len(nodes) - 1
-            assert isinstance(below, int)
-            node = nodes[below]
-        node[int(bits[-1])] = encoded(value)
-    return _file(nodes, ip_version)
-
-
-def _file(nodes: list[list[int | bytes]], ip_version: int) -> bytes:
-    tree, data = b"", b""
-    for node in nodes:
-        for record in node:
-            if isinstance(record, bytes):
-                pointer = len(nodes) + 16 + len(data)
-                data += record
-            else:
-                pointer = len(nodes) if record == _EMPTY else record
-            tree += pointer.to_bytes(3, "big")
-    metadata = {
-        "binary_format_major_version": 2,
-        "binary_format_minor_version": 0,
-        "build_epoch": 1,
-        "database_type": "Test-ASN",
-        "description": {"en": "test"},
-        "ip_version": ip_version,
-        "languages": ["en"],
-        "node_count": len(nodes),
-        "record_size": 24,
-    }
-    return tree + bytes(16) + data + _MARKER + encoded(metadata)
 
 
 @pytest.fixture
@@ -107,7 +41,7 @@ def test_numbers_come_with_the_prefix_that_is_announced(
 ) -> None:
     """Both spellings of the number are read, in both families."""
     database_ = open_database(database(ENTRIES))
-    assert database_.find("1.1.1.77") == AsnEntry(64500, "1.1.1.0/24")
+    assert database_.find("1.1.1.77") == AsnEntry(64500, "1.1.1.0/24", "One")
     assert database_.find("8.8.8.8") == AsnEntry(64501, "8.0.0.0/9")
     assert database_.find("9.9.9.9") == AsnEntry(4294967295, "9.9.9.9/32")
     assert database_.find("2606:4700::1111") == AsnEntry(64503, "2606:4700::/32")
@@ -130,7 +64,7 @@ def test_what_is_not_public_or_not_known_has_no_number(
 def test_a_file_of_ipv4_alone_serves_ipv4_alone(open_database: Callable[[bytes], AsnDatabase]) -> None:
     """IPv6 addresses are then not known, which is no error."""
     database_ = open_database(database(ENTRIES, ip_version=4))
-    assert database_.find("1.1.1.1") == AsnEntry(64500, "1.1.1.0/24")
+    assert database_.find("1.1.1.1") == AsnEntry(64500, "1.1.1.0/24", "One")
     assert database_.find("2606:4700::1111") is None
     database_.close()
 
@@ -143,7 +77,7 @@ def test_a_missing_file_is_a_wrong_setting(tmp_path: Path) -> None:
         AsnDatabase(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a database", _MARKER, _MARKER + b"\xe0"])
+@pytest.mark.parametrize("content", [b"", b"not a database", MARKER, MARKER + b"\xe0"])
 def test_a_file_of_another_kind_is_a_wrong_setting(
     open_database: Callable[[bytes], AsnDatabase], content: bytes
 ) -> None:
