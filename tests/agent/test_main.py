@@ -231,6 +231,26 @@ async def test_a_failed_start_lets_go_of_the_directory(server: Any, tmp_path: Pa
     assert await agent_for(server, tmp_path).run_once()
 
 
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_agent_run_once_learns_that_it_was_moved(
+    server: Any, tmp_path: Path, answered: bool, make_failure: Fail
+) -> None:
+    """Before it measures anything; it remembers it, also for a time without the server."""
+    assert await agent_for(server, tmp_path).run_once()
+    before = set(server.stored)
+    server.configuration = AgentConfiguration(targets=(Target(host="127.0.0.1"),), aid=4_242)
+    assert await agent_for(server, tmp_path).run_once()
+    moved = server.stored - before
+    assert moved
+    assert all(record_id.startswith("04242:") for record_id in moved)
+    identity = load_identity(tmp_path / "agent")
+    assert identity is not None
+    assert identity.aid == 4_242
+    server.failures = [] if answered else [make_failure(503, "away")]
+    assert await agent_for(server, tmp_path).run_once()
+    assert all(record_id.startswith("04242:") for record_id in server.stored - before)
+
+
 async def test_an_agent_that_was_moved_goes_on_in_its_new_account_group(server: Any, tmp_path: Path) -> None:
     """It learns of it when it asks what to do, and from then on its records bear the new group's ID."""
     targets = (Target(host="127.0.0.1"),)

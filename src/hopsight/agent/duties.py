@@ -117,6 +117,11 @@ class Duties:
             await duties._ask_first()
             yield duties
 
+    @property
+    def moved_to(self) -> int | None:
+        """The account group that the server says this agent is in now; None: the one that it knows of."""
+        return self._configuration.current.aid if self._moved.is_set() else None
+
     async def run(self) -> int | None:
         """All of them side by side, until cancelled; then a goodbye, and one quick try to deliver.
 
@@ -131,7 +136,7 @@ class Duties:
         finally:
             await self._keeper.goodbye()
             await self._deliver_last()
-        return self._configuration.current.aid if self._moved.is_set() else None
+        return self.moved_to
 
     def _each(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
         clock, rng = self._parts.clock, self._parts.rng

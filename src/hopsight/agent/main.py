@@ -145,15 +145,22 @@ class Agent:
                 aid = await duties.run()
             if aid is None:
                 return
-            self._identity = msgspec.structs.replace(self._identity, aid=aid)
-            save_identity(self._directory.path, self._identity)
-            _log.info("moved to another account group", aid=aid)
+            self._move(aid)
 
     async def _once(self, client: ServerClient) -> bool:
         info = self._read_info()
         self._identity = await enrol_once(self._directory.path, self._identity, client, info)
-        async with Duties.taken_up(self._parts(client)) as duties:
-            return await duties.run_once()
+        while True:
+            async with Duties.taken_up(self._parts(client)) as duties:
+                aid = duties.moved_to
+                if aid is None:
+                    return await duties.run_once()
+            self._move(aid)
+
+    def _move(self, aid: int) -> None:
+        self._identity = msgspec.structs.replace(self._identity, aid=aid)
+        save_identity(self._directory.path, self._identity)
+        _log.info("moved to another account group", aid=aid)
 
     def _parts(self, client: ServerClient) -> Parts:
         return Parts(
