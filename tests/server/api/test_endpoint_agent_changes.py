@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from hopsight.accounts.user_changes import UserWish
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo
 from hopsight.model.upload import Enrolment
@@ -19,9 +20,9 @@ WEEK_S = 7 * 86_400
 INFO = AgentInfo(computer_name="laptop", platform="Linux", os_version="12", kernel_version="6", version="0")
 
 
-def enrol(server: Any, number: int = 1) -> str:
-    """An agent of the account group; its ID."""
-    key = server.accounts.create_group_key(server.aid)
+def enrol(server: Any, number: int = 1, aid: int | None = None) -> str:
+    """An agent of an account group; its ID."""
+    key = server.accounts.create_group_key(server.aid if aid is None else aid)
     enrolment_id = str(uuid.UUID(int=number, version=4))
     agent_id: str = server.accounts.enrol(
         key, Enrolment(enrolment_id=enrolment_id, secret=SECRET, agent=INFO), None
@@ -121,10 +122,17 @@ async def test_agents_are_transferred_all_or_none(server: Any) -> None:
         ("x,7625,7625", 400, "line 1"),
         ("3fde6422-f119-40e1-ae32-d08a1243c038,7625", 400, "line 1"),
         ("\n3fde6422-f119-40e1-ae32-d08a1243c038,7625,", 400, "line 2"),
-        ("3fde6422-f119-40e1-ae32-d08a1243c038,7625,9", 400, "aid"),
-        ("\n".join(["3fde6422-f119-40e1-ae32-d08a1243c038,7625,7625"] * 2), 400, "twice"),
-        ("\n".join(["3fde6422-f119-40e1-ae32-d08a1243c038,7625,7625"] * 10_001), 400, "number of lines"),
-        ('"', 400, "body"),
+        ("\n\n3fde6422-f119-40e1-ae32-d08a1243c038,7625,9", 400, "line 3, to_aid"),
+        ("3fde6422-f119-40e1-ae32-d08a1243c038,x,7625", 400, "line 1, from_aid"),
+        ("3fde6422-f119-40e1-ae32-d08a1243c038,9,7625", 400, "/v6/account-groups lists them"),
+        ("\n".join(["3fde6422-f119-40e1-ae32-d08a1243c038,7625,7625"] * 2), 400, "line 2"),
+        ("\n".join(["3fde6422-f119-40e1-ae32-d08a1243c038,7625,7625"] * 2), 400, "once"),
+        (
+            "\n".join(f"{uuid.UUID(int=n, version=4)},7625,7625" for n in range(10_001)),
+            400,
+            "number of lines",
+        ),
+        ('"', 400, "line 1"),
         ("x" * (1 << 20) + "x", 413, ""),
     ],
 )
@@ -134,6 +142,41 @@ async def test_a_wrong_transfer_names_what_is_wrong(admin: Any, body: str, statu
         answer = await client.post(f"{PATH}/transfer", content=body, headers={"Content-Type": "text/csv"})
         assert answer.status_code == status, answer.text
         assert named in answer.text
+
+
+async def test_a_transfer_asks_for_a_role_in_the_account_groups_that_it_names_alone(server: Any) -> None:
+    """Who only reads where the login is may move agents elsewhere; a line of a group only read is refused."""
+    second, third = (server.accounts.create_account_group(name, 1) for name in ("Second", "Third"))
+    roles = {server.aid: Role.USER, second: Role.ACCOUNT_ADMIN, third: Role.ACCOUNT_ADMIN}
+    wish = UserWish(email="mixed@example.com", name="Mixed", roles=roles, login_aid=server.aid)
+    _, token = server.accounts.add_user(1, wish)
+    agent_id = enrol(server, aid=second)
+    async with server.client(token) as client:
+
+        async def transfer(from_aid: int, to_aid: int) -> Any:
+            text = f"\ufeffmachine_id,from_aid,to_aid\n{agent_id},{from_aid},{to_aid}"
+            return await client.post(
+                f"{PATH}/transfer", content=text.encode(), headers={"Content-Type": "text/csv"}
+            )
+
+        for refused, name in (((second, server.aid), "to_aid"), ((server.aid, second), "from_aid")):
+            answer = await transfer(*refused)
+            assert answer.status_code == 403
+            assert f"line 2, {name} {server.aid}" in answer.json()["errorMessage"]
+        assert (await transfer(second, third)).status_code == 200
+        for aid, more in ((second, f"to account group {third}"), (third, f"from account group {second}")):
+            events = (await client.get(f"{AUDIT}?aid={aid}&window=1h")).json()["auditEvents"]
+            (event,) = [each for each in events if each["event"] == "Endpoint agent transferred"]
+            assert event["aid"] == aid
+            assert agent_id in event["resources"][0]["name"]
+            assert event["resources"][1]["name"] == more
+
+
+async def test_who_may_write_nowhere_is_told_so_before_the_body_is_looked_at(server: Any) -> None:
+    """Whatever it says."""
+    async with server.client(server.tokens[Role.USER]) as client:
+        answer = await client.post(f"{PATH}/transfer", content="x", headers={"Content-Type": "text/csv"})
+        assert answer.status_code == 403
 
 
 async def test_every_change_is_in_the_log_with_who_when_and_from_where(server: Any, admin: Any) -> None:

@@ -1,6 +1,5 @@
 """Changes of endpoint agents (API.md section 3.7): name, state, account group; ours: deleted and restored."""
 
-import csv
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -8,10 +7,8 @@ from litestar import delete, post
 from litestar.connection import Request
 from msgspec import Meta, Struct
 
-from hopsight.accounts.agent_changes import Transfer
 from hopsight.errors import InvalidValueError
-from hopsight.model.ids import UUID_PATTERN
-from hopsight.server.api.acting import require_writer
+from hopsight.server.api.acting import WRITERS, require_writer
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.bodies import read_csv_body, read_json_body
 from hopsight.server.api.description import Parameter, described
@@ -20,12 +17,9 @@ from hopsight.server.api.v6.descriptions import BODY_STATUSES, COMMON, operation
 from hopsight.server.api.v6.documents import EndpointAgentsAnswer, TransferAnswer, TransferredAgents
 from hopsight.server.api.v6.endpoint_agents import PATH, find_agent, render_agent
 from hopsight.server.api.v6.rendering import render
-from hopsight.server.auth import choose_account_group
-
-MAX_TRANSFERS: Final = 10_000
+from hopsight.server.api.v6.transfer_lines import read_transfers
 
 _TAG: Final = "Endpoint agents"
-_HEADING: Final = ["machine_id", "from_aid", "to_aid"]
 _AGENT: Final = Parameter(name="agentId", meaning="ID of the agent", schema={"type": "string"}, where="path")
 
 
@@ -33,12 +27,6 @@ class NewName(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_
     """What an agent is to be called."""
 
     new_agent_name: Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class _Line(Struct, frozen=True, kw_only=True):
-    agent_id: Annotated[str, Meta(pattern=UUID_PATTERN)]
-    from_aid: str
-    to_aid: str
 
 
 _names: Final = msgspec.json.Decoder(NewName)
@@ -119,10 +107,10 @@ async def restore_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 async def transfer_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Move, and answer with how many moved."""
     asked = ask(request)
-    by = require_writer(asked)
-    moves = _moves(await read_csv_body(request.scope, request.receive), asked)
-    for aid in {aid for move in moves for aid in (move.from_aid, move.to_aid)}:
-        require_writer(asked, aid)
+    # Which account groups count is in the body: who writes nowhere is told so before it is read.
+    writable = (aid for aid, role in asked.principal.roles.items() if role in WRITERS)
+    by = require_writer(asked, next(writable, None))
+    moves = read_transfers(await read_csv_body(request.scope, request.receive), asked.principal)
     asked.services.accounts.transfer_agents(moves, by)
     answer = TransferAnswer(endpoint_agents_transfer=TransferredAgents(machine_count=len(moves)))
     return render(asked.scope, asked.format, answer)
@@ -138,44 +126,6 @@ def _switched(request: Request[Any, Any, Any], *, enabled: bool) -> Answer:
 
 def _changed(asked: Asked, agent_id: str) -> Answer:
     return render_agent(asked, find_agent(asked, agent_id))
-
-
-def _moves(text: str, asked: Asked) -> list[Transfer]:
-    """The lines of a transfer.
-
-    Raises:
-        InvalidValueError: one of them is wrong (it is named), or there are none, or too many.
-    """
-    moves = []
-    try:
-        lines = list(csv.reader(text.splitlines(), strict=True))
-    except csv.Error as error:
-        raise InvalidValueError("body", str(error), "machine_id,from_aid,to_aid") from None
-    for number, line in enumerate(lines, 1):
-        cells = [cell.strip() for cell in line]
-        if any(cells) and not (number == 1 and [cell.lower() for cell in cells] == _HEADING):
-            moves.append(_move(number, cells, asked))
-    if not 0 < len(moves) <= MAX_TRANSFERS:
-        raise InvalidValueError("number of lines", len(moves), f"1 to {MAX_TRANSFERS}")
-    if len({move.agent_id for move in moves}) < len(moves):
-        raise InvalidValueError("machine_id", "one that comes twice", "each machine once")
-    return moves
-
-
-def _move(number: int, cells: list[str], asked: Asked) -> Transfer:
-    try:
-        agent_id, from_aid, to_aid = cells
-        line = msgspec.convert({"agent_id": agent_id.lower(), "from_aid": from_aid, "to_aid": to_aid}, _Line)
-    except ValueError:
-        shown = ",".join(cells)[:200]
-        raise InvalidValueError(f"line {number}", shown, "machine_id (a UUID),from_aid,to_aid") from None
-    if not from_aid or not to_aid:
-        raise InvalidValueError(f"line {number}", ",".join(cells)[:200], "two account groups")
-    return Transfer(
-        line.agent_id,
-        choose_account_group(asked.principal, line.from_aid),
-        choose_account_group(asked.principal, line.to_aid),
-    )
 
 
 HANDLERS: Final = (
