@@ -145,7 +145,7 @@ def session_detail(measurement: Measurement, profile: NetworkProfile | None) -> 
 
 def _page_errors(measurement: Measurement) -> list[str]:
     page = measurement.page
-    return [f"page: {page.error}"] if page is not None and page.error is not None else []
+    return [f"page: {finding}" for finding in page.findings] if page is not None else []
 
 
 def ping_document(ping: PingResult | None) -> Ping | None:

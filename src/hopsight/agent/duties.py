@@ -211,13 +211,18 @@ class Duties:
         pages, url = self._instruments.pages, page_url(target)
         if pages is None or url is None or not found or found[0].asleep:
             return found
-        if not self._configuration.current.enabled:
+        # A name that did not resolve has been told of already.
+        if found[0].address is None or not self._configuration.current.enabled:
             return found
-        page = await pages.fetch(url)
+        try:
+            page = await pages.fetch(url)
+        except asyncio.CancelledError:
+            # Who stops the agent does not wait for a page; the window itself is over, and worth keeping.
+            return found
         if page.answered:
             return (msgspec.structs.replace(found[0], page=page), *found[1:])
         # Nothing came: that is no page, but a finding.
-        errors = (*found[0].errors, f"page: {page.error or 'no answer'}")
+        errors = (*found[0].errors, *(f"page: {finding}" for finding in page.findings))
         return (msgspec.structs.replace(found[0], errors=errors), *found[1:])
 
     async def _keep(self, found: Sequence[Measurement]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from hopsight.agent.measurement import Measurer
-from hopsight.agent.network import Network, PassiveNetwork
+from hopsight.agent.network import Network, PageNetwork, PassiveNetwork
 from hopsight.agent.pages.fetch import PageFetcher
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
@@ -20,7 +20,7 @@ from hopsight.config import AgentConfig
 from hopsight.maxmind.asn import AsnDatabase
 
 
-class AgentNetwork(Network, PassiveNetwork, Protocol):
+class AgentNetwork(Network, PassiveNetwork, PageNetwork, Protocol):
     """All that an agent asks of the network."""
 
     @property
@@ -71,5 +71,7 @@ async def opened(
                 profile=surroundings.document,
             )
             stack.callback(passive.close)
-        pages = PageFetcher(network.resolve, clock) if config.fetch else None
+        pages = None
+        if config.fetch:
+            pages = PageFetcher(network, clock, proxies=lambda: surroundings.profile().proxies)
         yield Instruments(measurer, names, passive, pages)

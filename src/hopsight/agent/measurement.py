@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from hopsight.agent.network import Address, Family, Network, UnknownNameError
 from hopsight.agent.pacing import ClockReading, Spread
-from hopsight.agent.pages.fetch import PageFetch
+from hopsight.agent.pages.exchange import PageFetch
 from hopsight.agent.probes.path import PathTracer
 from hopsight.agent.probing import Site
 from hopsight.agent.profile.profile import NetworkProfile

@@ -3,6 +3,7 @@
 ``Network`` is what the probes ask for; ``SystemNetwork`` is the machine's own.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -294,6 +295,27 @@ class Network(PathNetwork, Protocol):
 
     def routes(self, family: Family) -> list[TableRoute]:
         """All unicast routes of a family; empty where they cannot be asked for."""
+        ...
+
+
+class PageNetwork(Protocol):
+    """What fetching pages asks of the network."""
+
+    async def resolve(self, host: str, timeout_s: float) -> list[Address]:
+        """Addresses of a host, best first.
+
+        Raises:
+            UnknownNameError: it has none.
+            OSError: nobody said in time.
+        """
+        ...
+
+    async def open_tcp(self, address: Address, port: int, timeout_s: float) -> socket.socket:
+        """A connection of the agent's own; the caller closes the socket, which does not block.
+
+        Raises:
+            OSError: there is none; says why in a few words.
+        """
         ...
 
 

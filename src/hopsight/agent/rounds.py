@@ -109,7 +109,23 @@ class Rounds:
                     [found for task in done if _ended_well(task) for found in task.result()]
                 )
         finally:
-            await _discard(pending)
+            await self._end(pending)
+
+    async def _end(self, pending: set[asyncio.Task[Sequence[Measurement]]]) -> None:
+        """Cancel what is under way: an unfinished window is worth nothing, one that only waited is kept."""
+        for task in pending:
+            task.cancel()
+        if not pending:
+            return
+        await asyncio.wait(pending)
+        over = [task for task in pending if not task.cancelled() and _ended_well(task)]
+        if not over:
+            return
+        keeping = self._work.keep([found for task in over for found in task.result()])
+        # Whoever cancels must not be answered by a fault of ours.
+        (failed,) = await asyncio.gather(keeping, return_exceptions=True)
+        if failed is not None:
+            _log.error("what was measured last cannot be kept", error=repr(failed))
 
     def _note_skipped(self, started_s: float) -> None:
         skipped = (round_of(self._clock.now()) - round_of(started_s)) // SESSION_ROUND_S
@@ -147,14 +163,3 @@ def _ended_well(task: asyncio.Task[Sequence[Measurement]]) -> bool:
     if error is not None:
         _log.error("a measurement failed", error=repr(error))
     return error is None
-
-
-async def _discard(tasks: set[asyncio.Task[Sequence[Measurement]]]) -> None:
-    """An unfinished window is worth nothing."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()

@@ -29,6 +29,7 @@ from hopsight.agent.path.syn_flow import open_syn_flow
 from hopsight.agent.sockets.icmp import open_icmp_socket
 from hopsight.agent.sockets.netlink import route_to, table_routes
 from hopsight.agent.sockets.own import OwnSockets
+from hopsight.agent.sockets.stream import open_tcp
 from hopsight.agent.sockets.tcp import connect_tcp
 from hopsight.clock import Clock
 
@@ -81,6 +82,14 @@ class SystemNetwork:
     async def connect_tcp(self, address: Address, port: int, timeout_s: float) -> TcpOutcome:
         """Connect, and close at once."""
         return await connect_tcp(address, port, timeout_s, self._clock, self.own_sockets)
+
+    async def open_tcp(self, address: Address, port: int, timeout_s: float) -> socket.socket:
+        """A connection of the agent's own; the caller closes the socket.
+
+        Raises:
+            OSError: there is none; says why in a few words.
+        """
+        return await open_tcp(address, port, timeout_s, self.own_sockets)
 
     def open_path(self, family: Family, identifier: int) -> PathSocket:
         """Open an ICMP socket for traces: unprivileged, else raw.

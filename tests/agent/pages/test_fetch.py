@@ -10,10 +10,14 @@ import pytest
 import trustme
 
 from hopsight.agent.delivery.spool_batch import Spooled
-from hopsight.agent.network import Address
-from hopsight.agent.pages.archive import PAGE_ID, title_of, total_of, web_record
-from hopsight.agent.pages.fetch import MAX_BODY_BYTES, MAX_REDIRECTS, PageFetch, PageFetcher
+from hopsight.agent.network import Address, PageNetwork
+from hopsight.agent.pages.answer import MAX_BODY_BYTES
+from hopsight.agent.pages.archive import PAGE_ID, title_of, web_record
+from hopsight.agent.pages.exchange import PageFetch
+from hopsight.agent.pages.fetch import MAX_REDIRECTS, PageFetcher
 from hopsight.agent.privacy.redaction import Redaction
+from hopsight.agent.profile.proxies import ProxySettings
+from hopsight.agent.system_network import SystemNetwork
 from hopsight.clock import SystemClock
 from hopsight.model.upload import WebSessionRecord
 from hopsight.model.user_sessions import UserSession
@@ -57,12 +61,27 @@ def page(body: bytes, head: bytes = b"Content-Type: text/html") -> bytes:
     return b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
 
-async def loopback(_host: str, _timeout_s: float) -> list[Address]:
-    return [Address("127.0.0.1")]
+class Named(SystemNetwork):
+    """A machine whose name server knows these names; all others are loopback."""
+
+    def __init__(self, **names: list[str]) -> None:
+        super().__init__(SystemClock())
+        self.names = names
+
+    async def resolve(self, host: str, timeout_s: float) -> list[Address]:  # noqa: ARG002
+        """Addresses of a host."""
+        return [Address(text) for text in self.names.get(host.partition(".")[0], ["127.0.0.1"])]
 
 
-def fetcher(tls: ssl.SSLContext | None = None, timeout_s: float = 10.0) -> PageFetcher:
-    return PageFetcher(loopback, SystemClock(), tls, timeout_s)
+def fetcher(
+    tls: ssl.SSLContext | None = None,
+    timeout_s: float = 10.0,
+    network: PageNetwork | None = None,
+    proxies: ProxySettings | None = None,
+) -> PageFetcher:
+    return PageFetcher(
+        network or Named(), SystemClock(), proxies=lambda: proxies, tls=tls, timeout_s=timeout_s
+    )
 
 
 def record(fetch: PageFetch) -> WebSessionRecord:
@@ -208,7 +227,7 @@ async def test_secrets_are_not_in_the_archive() -> None:
     assert told.document.page_id == PAGE_ID
     assert told.document.page_url.endswith("/b")
     assert msgspec.json.decode(encoded, type=WebSessionRecord) == told
-    assert total_of(fetch.exchanges[0]) > 0
+    assert fetch.exchanges[0].total_ms > 0
 
 
 async def test_redacted_urls_leave_no_trace_of_a_page() -> None:

@@ -6,7 +6,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import hopsight
-from hopsight.agent.pages.fetch import REQUEST_HEADERS, Exchange, PageFetch
+from hopsight.agent.pages.exchange import Exchange, PageFetch
+from hopsight.agent.pages.fetch import REQUEST_HEADERS
 from hopsight.model.har import (
     REMOVED,
     Browser,
@@ -77,7 +78,7 @@ def web_record(
 def har_page(fetch: PageFetch) -> HarPage:
     """The page in short. A lone document has no load event, and one that never came whole has neither."""
     last = fetch.exchanges[-1]
-    total_ms = round(sum(map(total_of, fetch.exchanges)), 3)
+    total_ms = round(sum(exchange.total_ms for exchange in fetch.exchanges), 3)
     return HarPage(
         id=PAGE_ID,
         title=title_of(last),
@@ -97,20 +98,13 @@ def title_of(exchange: Exchange) -> str:
     return _text(" ".join(html.unescape(found[1].decode("utf-8", "replace")).split()))[:_MAX_TITLE_CHARS]
 
 
-def total_of(exchange: Exchange) -> float:
-    """Milliseconds of all phases that happened."""
-    before = (exchange.dns_ms, exchange.connect_ms, exchange.tls_ms)
-    after = (exchange.send_ms, exchange.wait_ms, exchange.receive_ms)
-    return round(sum(max(phase, 0.0) for phase in before + after), 3)
-
-
 def _entry(exchange: Exchange) -> HarEntry:
     # In an archive TLS is part of connect, too.
     connect_ms = exchange.connect_ms + max(exchange.tls_ms, 0.0)
     return HarEntry(
         pageref=PAGE_ID,
         started_date_time=_moment(exchange.started_at_s),
-        time=total_of(exchange),
+        time=exchange.total_ms,
         request=HarRequest(
             method="GET",
             url=_text(exchange.url),
@@ -132,7 +126,7 @@ def _entry(exchange: Exchange) -> HarEntry:
             body_size=-1 if exchange.truncated else exchange.body_bytes,
         ),
         timings=HarTimings(
-            blocked=-1.0,
+            blocked=exchange.blocked_ms,
             dns=exchange.dns_ms,
             connect=round(connect_ms, 3),
             ssl=exchange.tls_ms,

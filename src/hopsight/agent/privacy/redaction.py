@@ -121,7 +121,9 @@ class Redaction:
         elif isinstance(record, WebSessionRecord):
             self._hide_site(hidden, record.visited_site, record.destination_ip)
             for entry in record.detail.har.log.entries:
-                self._hide_site(hidden, urlsplit(entry.request.url).hostname, entry.server_ip_address)
+                self._hide_site(hidden, _host_of(entry.request.url), entry.server_ip_address)
+                # A redirect that was not followed leads to somebody whom no request names.
+                self._hide_site(hidden, _host_of(entry.response.redirect_url), None)
         elif isinstance(record, NetworkProbeRecord):
             self._hide_profile(hidden, record.detail.network_profile)
             self._hide_target(hidden, record.detail.target_kind, record.document.target)
@@ -217,6 +219,13 @@ def open_redaction(names: Collection[str], directory: Path) -> Redaction:
         key = system_secrets.token_bytes(KEY_BYTES)
         write_private(path, key)
     return Redaction(names, key)
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def is_private(address: str | None) -> bool:

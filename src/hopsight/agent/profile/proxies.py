@@ -142,13 +142,20 @@ def proxy_for(settings: ProxySettings | None, host: str, port: int | None) -> tu
     Returns:
         Host (name or address) and port.
     """
+    server = proxy_server_for(settings, host, port)
+    return (server.host, server.port) if server is not None else None
+
+
+def proxy_server_for(
+    settings: ProxySettings | None, host: str, port: int | None, protocol: str | None = None
+) -> ProxyServer | None:
+    """The same, and how that proxy is spoken to; ``protocol`` (of a URL) wins over what the port is for."""
     if settings is None or port is None or _is_local(host):
         return None
-    own = {"http": settings.http, "https": settings.https}.get(SITE_PROTOCOLS.get(port, ""))
+    spoken = protocol or SITE_PROTOCOLS.get(port, "")
+    own = {"http": settings.http, "https": settings.https}.get(spoken)
     server = own or settings.other
-    if server is None or bypasses(settings.bypass, host, port):
-        return None
-    return server.host, server.port
+    return None if server is None or bypasses(settings.bypass, host, port) else server
 
 
 def bypasses(rules: Iterable[str], host: str, port: int) -> bool:
