@@ -33,6 +33,7 @@ from hopsight.accounts.listings import (
     Token,
     User,
 )
+from hopsight.accounts.network_names import NetworkNames
 from hopsight.accounts.sightings import Sightings
 from hopsight.accounts.user_changes import UserWish
 from hopsight.clock import Clock
@@ -63,6 +64,7 @@ class Accounts:
         self._agents = RevisionCache[str, tuple[bytes, AgentPrincipal]]()
         self._targets = RevisionCache[int, tuple[ListedTarget, ...]]()
         self._sightings = Sightings(database, clock)
+        self.networks = NetworkNames(database, clock)
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:

@@ -57,3 +57,21 @@ class OrganizationUser(Struct, frozen=True, kw_only=True):
     login_aid: int | None
     groups: dict[int, AccountGroup]
     roles: dict[int, Role]
+
+
+class NetworkName(Struct, frozen=True, kw_only=True):
+    """What an administrator says of a network; None: nothing.
+
+    Args:
+        location: what its place is called.
+        latitude: degrees; with ``longitude``.
+        longitude: degrees.
+        org_name: who it belongs to.
+    """
+
+    aid: int
+    network_id: str
+    location: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    org_name: str | None = None

@@ -1,1 +1,1 @@
-"""Files in the MaxMind format, which operators bring: none comes with us, and nobody is asked over the net."""
+"""Files in the MaxMind format, which operators bring: none comes with us, and nobody is asked online."""
