@@ -12,15 +12,13 @@ from hopsight.accounts import (
     bootstrap,
     console_users,
     group_keys,
-    organization_users,
     organizations,
     targets,
     tokens,
-    user_changes,
     users,
 )
 from hopsight.accounts.agent_changes import Transfer
-from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent, Change
+from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
@@ -29,13 +27,12 @@ from hopsight.accounts.listings import (
     GroupKey,
     ListedTarget,
     Organization,
-    OrganizationUser,
     Token,
     User,
 )
 from hopsight.accounts.network_names import NetworkNames
+from hopsight.accounts.organization_accounts import OrganizationAccounts
 from hopsight.accounts.sightings import Sightings
-from hopsight.accounts.user_changes import UserWish
 from hopsight.clock import Clock
 from hopsight.errors import AuthenticationError
 from hopsight.model.accounts import AccountGroup, AgentPrincipal, Member, Principal, Role
@@ -46,7 +43,7 @@ MAX_AGENTS: Final = 100_000
 """Agents that are not deleted, in one account group."""
 
 
-class Accounts:
+class Accounts(OrganizationAccounts):
     """Organizations, account groups, users, tokens, and agents with their keys.
 
     Every method is short and synchronous, and may raise ``StoreUnavailableError``. ``create_...`` raise
@@ -56,9 +53,8 @@ class Accounts:
     """
 
     def __init__(self, database: Database, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> None:
-        self._database = database
+        super().__init__(database, clock)
         self._data = data
-        self._clock = clock
         self._max_agents = max_agents
         self._principals = RevisionCache[bytes, Principal]()
         self._agents = RevisionCache[str, tuple[bytes, AgentPrincipal]]()
@@ -187,52 +183,6 @@ class Accounts:
                 return None
             self._principals.put(digest, principal)
         return principal if email is None or email.lower() == principal.email else None
-
-    # Users, as administrators of an organization manage them
-
-    def users_of(self, aids: Collection[int], uid: int | None = None) -> list[OrganizationUser]:
-        """The users (or one) with a role in these account groups, by ID, and nothing of other ones."""
-        with self._database.read() as connection:
-            return organization_users.listing(connection, aids, uid)
-
-    def groups_of_organization(self, org_id: int) -> set[int]:
-        """The IDs of the account groups of an organization."""
-        with self._database.read() as connection:
-            return organization_users.groups_of(connection, org_id)
-
-    def add_user(self, org_id: int, wish: UserWish, by: Actor = CONSOLE) -> tuple[int, str]:
-        """Add a user to an organization; the ID, and a token that can be seen this once."""
-        token = new_secret()
-        with self._database.write() as connection:
-            uid = user_changes.create(connection, org_id, wish, digest_of(token), self._change(by))
-        return uid, token
-
-    def change_user(self, org_id: int, uid: int, wish: UserWish, by: Actor = CONSOLE) -> None:
-        """Change a user as far as the organization may."""
-        with self._database.write() as connection:
-            user_changes.change_user(connection, org_id, uid, wish, self._change(by))
-
-    def remove_user(self, org_id: int, uid: int, by: Actor = CONSOLE) -> None:
-        """Take a user out of an organization; who is in no other is deleted."""
-        with self._database.write() as connection:
-            user_changes.remove(connection, org_id, uid, self._change(by))
-
-    def tokens_of(self, org_id: int, uid: int, by: Actor = CONSOLE) -> list[Token]:
-        """A user's tokens without their secrets, by ID."""
-        with self._database.read() as connection:
-            return user_changes.tokens_of(connection, org_id, uid, by.uid)
-
-    def add_token(self, org_id: int, uid: int, by: Actor = CONSOLE) -> tuple[int, str]:
-        """Make a token for a user; its ID, and the token, which can be seen this once."""
-        token = new_secret()
-        with self._database.write() as connection:
-            added = user_changes.add_token(connection, org_id, uid, digest_of(token), self._change(by))
-        return added, token
-
-    def remove_token(self, org_id: int, uid: int, token_id: int, by: Actor = CONSOLE) -> None:
-        """Delete a token of a user of an organization."""
-        with self._database.write() as connection:
-            user_changes.remove_token(connection, org_id, uid, token_id, self._change(by))
 
     # Agents, their keys and targets
 
@@ -457,9 +407,3 @@ class Accounts:
         """Delete a target."""
         with self._database.write() as connection:
             targets.remove(connection, target_id, self._change(by))
-
-    def _change(self, by: Actor) -> Change:
-        return Change(by, self._now_s())
-
-    def _now_s(self) -> int:
-        return int(self._clock.now())
