@@ -10,6 +10,7 @@ The tree::
     ├── AuthenticationError     credentials missing or wrong
     ├── PermissionDeniedError   the role may not do this
     ├── StoreUnavailableError   the store cannot take or give records now; try again later
+    ├── ErasedError             the agent's data was erased: nothing more of it is taken
     ├── UploadError             an upload did not go through; ``permanent`` tells whether to try again
     └── ProbeUnavailableError   a way of measuring is not to be had on this machine; says how to get it
 
@@ -62,6 +63,10 @@ class PermissionDeniedError(HopsightError):
 
 class StoreUnavailableError(HopsightError):
     """The store cannot take or give records now (busy, disk full, closed); nothing was acknowledged."""
+
+
+class ErasedError(HopsightError):
+    """The data of the agent was erased on demand, and nothing more of it is taken."""
 
 
 class UploadError(HopsightError):

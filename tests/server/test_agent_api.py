@@ -296,6 +296,19 @@ async def test_a_batch_is_acknowledged_only_when_every_kind_is_stored(
     assert await stored(server) == 1
 
 
+async def test_an_upload_under_way_while_its_agent_is_erased_is_refused(
+    server: Any, anonymous: httpx.AsyncClient
+) -> None:
+    """Let in before, the agent is refused at the store like one that was deleted; nothing is kept."""
+    agent_id = await enrol(server, anonymous)
+    content = mixed_upload(server, agent_id)
+    await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))
+    await server.store.erase(agent_id)
+    answer = await anonymous.post(UPLOAD, content=content, headers=basic(agent_id))
+    assert answer.status_code == 401
+    assert not any((await server.store.count_of(agent_id)).values())
+
+
 async def test_nobody_uploads_for_somebody_else(server: Any, anonymous: httpx.AsyncClient) -> None:
     """Records that name another agent are refused, each with its reason."""
     mine, other = await enrol(server, anonymous, 1), await enrol(server, anonymous, 2)

@@ -1,5 +1,6 @@
 """Every behaviour of a store, over every backend: what ``storage/store.py`` promises."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hopsight.errors import StoreUnavailableError
+from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, USER_SESSIONS, Dimensions, FilterKey
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Filter, Query, Record
@@ -366,6 +367,108 @@ async def test_what_was_pruned_may_come_again(store: Store, rng: random.Random) 
     assert await bodies(store, question(filters=by_agent)) == in_order(records)
 
 
+OTHER_AGENT = "1dc785bb-d391-47e1-8b33-1ba47bcd3315"
+
+
+def of_both(rng: random.Random, kind: str, count: int = 3) -> tuple[list[Record], list[Record]]:
+    """Records of two agents in the same rounds of two account groups, with details where the kind has them."""
+    pair = []
+    for agent_id in (AGENT_ID, OTHER_AGENT):
+        made = [
+            sample_record(
+                rng,
+                aid=aid,
+                round_id=ROUND_ID + 60 * place,
+                dimensions=Dimensions(agent_id=agent_id, ssid=ssid),
+            )
+            for aid in (AID, OTHER_AID)
+            for place in range(count)
+            for ssid in ("a", None)
+        ]
+        detail = None if KINDS[kind].detail is None else b'{"of":"%s"}' % agent_id.encode()
+        pair.append([msgspec.structs.replace(record, detail=detail) for record in made])
+    return pair[0], pair[1]
+
+
+async def test_the_records_of_an_agent_are_read_whole(store: Store, rng: random.Random) -> None:
+    """All kinds and account groups, with details, and none of another agent's."""
+    expected = []
+    for kind in KINDS:
+        ours, theirs = of_both(rng, kind)
+        await store.add(kind, [*ours, *theirs])
+        expected += [(kind, record) for record in ours]
+    found = [each async for each in store.records_of(AGENT_ID)]
+
+    def place(each: tuple[str, Record]) -> tuple[str, str]:
+        return each[0], each[1].record_id
+
+    assert sorted(found, key=place) == sorted(expected, key=place)
+    assert [each async for each in store.records_of("nobody")] == []
+
+
+async def test_many_records_of_an_agent_are_read_once_each(store: Store, rng: random.Random) -> None:
+    """However many there are of one kind, none is left out and none comes twice."""
+    records = some(rng, 1_001)
+    await store.add(USER_SESSIONS, records)
+    found = [record.record_id async for _, record in store.records_of(AGENT_ID)]
+    assert sorted(found) == sorted(record.record_id for record in records)
+
+
+async def test_an_erased_agent_is_in_no_table(store: Store, rng: random.Random) -> None:
+    """Every kind, detail and account group is counted before and after; other agents keep all of theirs."""
+    kept = {}
+    for kind in KINDS:
+        ours, kept[kind] = of_both(rng, kind)
+        await store.add(kind, [*ours, *kept[kind]])
+    other = await store.count_of(OTHER_AGENT)
+    before = await store.count_of(AGENT_ID)
+    assert before == other
+    erased = await store.erase(AGENT_ID)
+    assert {each.table: each.found for each in erased} == before
+    assert {each.left for each in erased} == {0}
+    for row in KINDS.values():
+        assert before[row.table] == 12
+        assert before.get(f"{row.table}_detail", 12) == 12
+    assert not any((await store.count_of(AGENT_ID)).values())
+    assert await store.count_of(OTHER_AGENT) == other
+    for kind, records in kept.items():
+        for record in records:
+            assert await store.get(kind, record.aid, record.round_id, record.record_id) == record
+
+
+async def test_an_erased_agent_does_not_come_back(store: Store, rng: random.Random) -> None:
+    """What is still on its way is refused with all that is in the same batch; others are taken as ever."""
+    ours, theirs = of_both(rng, NETWORK_SESSIONS)
+    await store.add(NETWORK_SESSIONS, ours[:2])
+    await store.erase(AGENT_ID)
+    for batch in (ours, [*theirs, *ours]):
+        with pytest.raises(ErasedError):
+            await store.add(NETWORK_SESSIONS, batch)
+    assert await bodies(store, question()) == []
+    assert await store.add(NETWORK_SESSIONS, theirs) == Added(stored=12, duplicates=0)
+
+
+async def test_many_records_are_erased(store: Store, rng: random.Random) -> None:
+    """More than one transaction takes, while another agent's are added."""
+    records = some(rng, 4_500)
+    await store.add(USER_SESSIONS, [msgspec.structs.replace(each, detail=b"{}") for each in records])
+    _, theirs = of_both(rng, USER_SESSIONS)
+    erased, added = await asyncio.gather(store.erase(AGENT_ID), store.add(USER_SESSIONS, theirs))
+    assert added.stored == len(theirs)
+    assert max(each.found for each in erased) == 4_500
+    assert not any((await store.count_of(AGENT_ID)).values())
+
+
+async def test_erasing_twice_or_nobody_is_fine(store: Store, rng: random.Random) -> None:
+    """The second time there is nothing, as for an agent that never was."""
+    await store.add(NETWORK_SESSIONS, some(rng, 3))
+    await store.erase(AGENT_ID)
+    for agent_id in (AGENT_ID, "nobody"):
+        assert {(each.found, each.left) for each in await store.erase(agent_id)} == {(0, 0)}
+    await store.sweep()
+    await store.sweep()
+
+
 async def test_a_closed_store_says_so(store: Store, rng: random.Random) -> None:
     """After close every method refuses, and closing again is fine."""
     record = sample_record(rng)
@@ -380,6 +483,9 @@ async def test_a_closed_store_says_so(store: Store, rng: random.Random) -> None:
         store.get(NETWORK_SESSIONS, AID, ROUND_ID, record.record_id),
         store.prune(NETWORK_SESSIONS, ROUND_ID),
         store.count_by(question(), "verdict"),
+        store.count_of(AGENT_ID),
+        anext(aiter(store.records_of(AGENT_ID))),
+        store.erase(AGENT_ID),
     ):
         with pytest.raises(StoreUnavailableError):
             await asked

@@ -15,6 +15,7 @@ from litestar.types import Scope
 
 from hopsight.errors import (
     AuthenticationError,
+    ErasedError,
     InvalidValueError,
     PermissionDeniedError,
 )
@@ -39,6 +40,7 @@ UPLOAD_LIMITS: Final = BodyLimits(MAX_BODY_BYTES, MAX_DECODED_BYTES)
 ENROLMENT_LIMITS: Final = BodyLimits(64 << 10, 64 << 10)
 RETRY_AFTER_S: Final = 5
 
+_AGENT_CREDENTIALS: Final = "HTTP Basic with agent ID and secret of an agent that was not erased"
 _enrolments: Final = msgspec.json.Decoder(Enrolment)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -102,7 +104,11 @@ async def upload(request: Request[Any, Any, Any]) -> Answer:
 async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
     address = source_address(scope) or None
     checked = await _read_batch(agent, address, scope, receive, services)
-    added = await _store(checked, services)
+    try:
+        added = await _store(checked, services)
+    except ErasedError:
+        # It was let in before its data was erased: from now on it is not.
+        raise refused(scope, services, _AGENT_CREDENTIALS) from None
     services.accounts.agent_seen(agent.agent_id, address, checked.info)
     _count(agent.agent_id, checked, added, services)
     return UploadAnswer(

@@ -1,15 +1,15 @@
 """A store that forgets: the readable definition of the contract, and quick to have in a test."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from msgspec import structs
 
-from hopsight.errors import StoreUnavailableError
+from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, PageOf, Query, Record
-from hopsight.storage.store import Added
+from hopsight.storage.store import Added, Erased
 
 
 class MemoryStore:
@@ -17,11 +17,14 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._groups: defaultdict[tuple[str, int], dict[Cursor, Record]] = defaultdict(dict)
+        self._erased: set[str] = set()
         self._closed = False
 
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records; one whose ID is known is left as it was."""
         self._check_open()
+        if any(record.dimensions.agent_id in self._erased for record in records):
+            raise ErasedError("The data of this agent was erased; nothing of it is stored again")
         if KINDS[kind].detail is None:
             records = [structs.replace(record, detail=None) for record in records]
         stored = sum(self._add_one(kind, record) for record in records)
@@ -67,6 +70,44 @@ class MemoryStore:
                 del group[place]
                 removed += 1
         return removed
+
+    async def count_of(self, agent_id: str) -> dict[str, int]:
+        """How many rows each table would have of an agent: records, and apart their details."""
+        self._check_open()
+        counts: dict[str, int] = {}
+        for kind in KINDS.values():
+            records = [record for name, record in self._of(agent_id) if name == kind.name]
+            counts[kind.table] = len(records)
+            if kind.detail is not None:
+                counts[f"{kind.table}_detail"] = sum(record.detail is not None for record in records)
+        return counts
+
+    async def records_of(self, agent_id: str) -> AsyncIterator[tuple[str, Record]]:
+        """Every record of an agent with its kind, in all account groups."""
+        self._check_open()
+        for found in self._of(agent_id):
+            yield found
+
+    async def erase(self, agent_id: str) -> list[Erased]:
+        """Remove all of an agent's records, and take no more of it."""
+        before = await self.count_of(agent_id)
+        self._erased.add(agent_id)
+        for kind, record in self._of(agent_id):
+            del self._groups[kind, record.aid][_place(record)]
+        after = await self.count_of(agent_id)
+        return [Erased(table=table, found=found, left=after[table]) for table, found in before.items()]
+
+    async def sweep(self) -> None:
+        """There are no files."""
+        self._check_open()
+
+    def _of(self, agent_id: str) -> list[tuple[str, Record]]:
+        return [
+            (kind, record)
+            for (kind, _), group in sorted(self._groups.items())
+            for record in group.values()
+            if record.dimensions.agent_id == agent_id
+        ]
 
     async def close(self) -> None:
         """Forget everything."""

@@ -8,20 +8,31 @@ What ``prune`` frees is used again by new records; the file does not shrink.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import apsw
 
 from hopsight.errors import StoreUnavailableError
+from hopsight.model.kinds import KINDS
 from hopsight.model.query import PageOf, Query, Record
+from hopsight.storage.sqlite_agent import (
+    Place,
+    count_orphans,
+    count_rows,
+    read_dims,
+    read_some,
+    spans_of,
+    sweep,
+)
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
 from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
 from hopsight.storage.sqlite_writer import Writer
-from hopsight.storage.store import Added
+from hopsight.storage.store import Added, Erased
 
 SHORT_SKIP: Final = 2_000
 MAX_WAITING_READS: Final = 64
@@ -40,6 +51,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         connection = open_writer(path)
         self._rows = Rows(connection)
         self._writer = Writer(connection, self._rows.forget)
@@ -81,6 +93,40 @@ class SqliteStore:
         while behind is not None:
             behind = await self._prune_dims(kind, behind)
         return removed
+
+    async def count_of(self, agent_id: str) -> dict[str, int]:
+        """How many rows each table has of an agent, in all account groups."""
+        return await self._long_reads.run(lambda connection: count_rows(connection, agent_id))
+
+    async def records_of(self, agent_id: str) -> AsyncIterator[tuple[str, Record]]:
+        """Every record of an agent with its kind and detail, a few hundred at a time."""
+        for kind in KINDS.values():
+            for dim in await self._long_reads.run(partial(read_dims, kind=kind, agent_id=agent_id)):
+                place = Place(dim, -1, "")
+                while found := await self._long_reads.run(partial(read_some, kind=kind, place=place)):
+                    for record in found:
+                        yield kind.name, record
+                    place = Place(dim, found[-1].round_id, found[-1].record_id)
+
+    async def erase(self, agent_id: str) -> list[Erased]:
+        """Remove all of an agent's records and details, and take no more of it, ever."""
+        # First: from here on nobody adds anything, whatever process has the file open.
+        await self._write(lambda: self._rows.mark_erased(agent_id))
+        before = await self.count_of(agent_id)
+        spans = await self._long_reads.run(lambda connection: spans_of(connection, agent_id))
+        for kind in KINDS.values():
+            while await self._write(partial(self._rows.erase_some, kind.name, agent_id)):
+                pass
+        after = await self.count_of(agent_id)
+        orphans = await self._long_reads.run(lambda connection: count_orphans(connection, spans))
+        return [
+            Erased(table=table, found=found, left=after[table] + orphans.get(table, 0))
+            for table, found in before.items()
+        ]
+
+    async def sweep(self) -> None:
+        """Write the file anew, so that the bytes of what was erased are gone."""
+        await asyncio.to_thread(sweep, self._path)
 
     async def close(self) -> None:
         """Store what is queued, break off long reads, and let go of the file."""

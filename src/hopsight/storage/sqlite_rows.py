@@ -15,6 +15,7 @@ from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
 from hopsight.storage.sqlite_details import Details, Key
+from hopsight.storage.sqlite_erase import erase_some, mark_erased, refuse_erased
 from hopsight.storage.store import Added
 
 DIMENSION_COLUMNS: Final = Dimensions.__struct_fields__
@@ -39,6 +40,15 @@ class Rows:
     def forget(self) -> None:
         """Drop what is remembered of the file: it may have changed."""
         self._dims.clear()
+
+    def mark_erased(self, agent_id: str) -> None:
+        """Have nothing more of an agent stored."""
+        mark_erased(self._connection, agent_id)
+        self.forget()
+
+    def erase_some(self, kind: str, agent_id: str) -> int:
+        """Remove some of an agent's rows; how many, 0 when nothing is left."""
+        return erase_some(self._connection, KINDS[kind], agent_id)
 
     def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Store records whose IDs are not known yet, and with them their details, if the kind has any."""
@@ -118,6 +128,8 @@ class Rows:
         digest = _digest(aid, dimensions)
         dim = self._dims.get((table, digest))
         if dim is None:
+            # Only here: to be erased is to have no dimensions, and what is remembered of them is dropped.
+            refuse_erased(self._connection, dimensions.agent_id)
             dim = self._find_dim(table, digest) or self._make_dim(table, aid, digest, dimensions)
             self._dims[table, digest] = dim
             if len(self._dims) > _DIMS_KNOWN:

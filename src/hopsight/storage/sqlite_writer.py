@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import apsw
 
-from hopsight.errors import StoreUnavailableError
+from hopsight.errors import ErasedError, StoreUnavailableError
 
 MAX_QUEUED_RECORDS: Final = 20_000
 MAX_QUEUED_JOBS: Final = 256
@@ -117,7 +117,7 @@ class Writer:
         self._connection.execute("SAVEPOINT job")
         try:
             result = job.work()
-        except (TypeError, ValueError, OverflowError, LookupError) as error:
+        except (TypeError, ValueError, OverflowError, LookupError, ErasedError) as error:
             self._roll_back("ROLLBACK TO job")
             job.answer.set_exception(error)
             result = _FAILED

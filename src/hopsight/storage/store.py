@@ -1,6 +1,6 @@
 """The contract of a store. ``memory.py`` is its readable definition; one suite of tests holds over all."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -15,6 +15,14 @@ class Added(Struct, frozen=True):
     duplicates: int
 
 
+class Erased(Struct, frozen=True, kw_only=True):
+    """What became of an agent's rows in one table."""
+
+    table: str
+    found: int
+    left: int
+
+
 class Store(Protocol):
     """Where records rest. Every method may raise ``StoreUnavailableError``; then nothing was acknowledged."""
 
@@ -22,6 +30,9 @@ class Store(Protocol):
         """Keep records: on return all of them are on disk. One whose ID is known is left as it was.
 
         Details are kept of the kinds that have one (``Kind.detail``), and dropped in the others.
+
+        Raises:
+            ErasedError: one is of an agent that was erased; none is kept.
         """
         ...
 
@@ -53,6 +64,34 @@ class Store(Protocol):
 
         Returns:
             How many records went.
+        """
+        ...
+
+    async def count_of(self, agent_id: str) -> dict[str, int]:
+        """How many rows each table has of an agent, in all account groups; of every table, also when none."""
+        ...
+
+    def records_of(self, agent_id: str) -> AsyncIterator[tuple[str, Record]]:
+        """Every record of an agent with its kind and its detail, in all account groups.
+
+        By kind; within a kind in no order that means anything. Few are held in memory at a time.
+        """
+        ...
+
+    async def erase(self, agent_id: str) -> list[Erased]:
+        """Remove all of an agent's records and details, and take no more of it, ever (``ErasedError``).
+
+        In short transactions between those of ``add``. Afterwards every table is counted again.
+
+        Returns:
+            what each table had, and what it has now: 0, or something is wrong.
+        """
+        ...
+
+    async def sweep(self) -> None:
+        """See to it that the bytes of what was erased are gone from the files, too.
+
+        Takes long where there is much, and puts off who wants to write meanwhile.
         """
         ...
 
