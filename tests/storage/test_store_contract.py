@@ -371,7 +371,7 @@ OTHER_AGENT = "1dc785bb-d391-47e1-8b33-1ba47bcd3315"
 
 
 def of_both(rng: random.Random, kind: str, count: int = 3) -> tuple[list[Record], list[Record]]:
-    """Records of two agents in the same rounds of two account groups, with details where the kind has them."""
+    """Records of two agents in the same rounds of two account groups, and details if the kind has any."""
     pair = []
     for agent_id in (AGENT_ID, OTHER_AGENT):
         made = [
