@@ -18,7 +18,13 @@ from hopsight.agent.delivery.client import Credentials, ServerClient
 from hopsight.agent.delivery.spool import Spool
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.connection import ConnectionString, format_connection_string
-from hopsight.model.dimensions import AGENT_STATES, NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.dimensions import (
+    AGENT_STATES,
+    NETWORK_PROBES,
+    NETWORK_SESSIONS,
+    USER_SESSIONS,
+    WEB_SESSIONS,
+)
 from hopsight.model.ids import new_session_id
 from hopsight.model.states import AgentState
 from hopsight.model.times import format_utc
@@ -150,6 +156,7 @@ def lists_of(batch: UploadBatch) -> dict[str, list[tuple[str, Any]]]:
         NETWORK_SESSIONS: [(record.document.user_session_id, record) for record in batch.network_sessions],
         USER_SESSIONS: [(record.document.user_session_id, record) for record in batch.user_sessions],
         NETWORK_PROBES: [(record.document.network_probe_id, record) for record in batch.network_probes],
+        WEB_SESSIONS: [(record.document.user_session_id, record) for record in batch.web_sessions],
         AGENT_STATES: [(record.document.state_id, record) for record in batch.agent_states],
     }
 

@@ -229,6 +229,42 @@ async def test_cancelling_discards_unfinished_windows() -> None:
     assert len(asyncio.all_tasks()) == before
 
 
+async def test_cancelling_keeps_a_window_that_was_over() -> None:
+    """What answers its cancelling with a finding is kept."""
+    work = Work(FakeClock(MINUTE_S), count=2)
+
+    async def measure(target: Target) -> Sequence[Measurement]:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await work.measure(target)
+
+    running = asyncio.create_task(Rounds(RoundWork(work.targets, measure, work.keep), work.clock).run())
+    await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert {found.visited_site for found in work.kept} == {target.host for target in work.wanted}
+
+
+async def test_cancelling_is_not_answered_by_a_fault() -> None:
+    """When what is left cannot be kept, the round still ends as cancelled, and no other begins."""
+    work = Work(FakeClock(MINUTE_S))
+
+    async def measure(target: Target) -> Sequence[Measurement]:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return await work.measure(target)
+
+    async def fail(_: Sequence[Measurement]) -> None:
+        raise RuntimeError
+
+    running = asyncio.create_task(Rounds(RoundWork(work.targets, measure, fail), work.clock).run())
+    await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 def test_default_targets_are_each_host_once() -> None:
     """A router that is the name server, too, is measured once; loopback alone still has the server."""
     home = default_targets("192.168.1.1", ["192.168.1.1", "198.51.100.53"], "https://hopsight.example")

@@ -2,86 +2,22 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 import trustme
+from tests.agent.pages.serving import fetcher, page, saying, served, trusted
 
 from hopsight.agent.delivery.spool_batch import Spooled
-from hopsight.agent.network import Address, PageNetwork
 from hopsight.agent.pages.answer import MAX_BODY_BYTES
 from hopsight.agent.pages.archive import PAGE_ID, title_of, web_record
 from hopsight.agent.pages.exchange import PageFetch
-from hopsight.agent.pages.fetch import MAX_REDIRECTS, PageFetcher
+from hopsight.agent.pages.fetch import MAX_REDIRECTS
 from hopsight.agent.privacy.redaction import Redaction
-from hopsight.agent.profile.proxies import ProxySettings
-from hopsight.agent.system_network import SystemNetwork
-from hopsight.clock import SystemClock
 from hopsight.model.upload import WebSessionRecord
 from hopsight.model.user_sessions import UserSession
 
 pytestmark = pytest.mark.anyio
-
-Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def served(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """A server on loopback that reads a request's head; its port."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(await reader.readuntil(b"\r\n\r\n"), writer)
-            await writer.drain()
-        except (OSError, EOFError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.sleep(0)
-
-
-def saying(answer: bytes) -> Serve:
-    """A server that always says the same."""
-
-    async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(answer)
-
-    return serve
-
-
-def page(body: bytes, head: bytes = b"Content-Type: text/html") -> bytes:
-    return b"HTTP/1.1 200 OK\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
-
-
-class Named(SystemNetwork):
-    """A machine whose name server knows these names; all others are loopback."""
-
-    def __init__(self, **names: list[str]) -> None:
-        super().__init__(SystemClock())
-        self.names = names
-
-    async def resolve(self, host: str, timeout_s: float) -> list[Address]:  # noqa: ARG002
-        """Addresses of a host."""
-        return [Address(text) for text in self.names.get(host.partition(".")[0], ["127.0.0.1"])]
-
-
-def fetcher(
-    tls: ssl.SSLContext | None = None,
-    timeout_s: float = 10.0,
-    network: PageNetwork | None = None,
-    proxies: ProxySettings | None = None,
-) -> PageFetcher:
-    return PageFetcher(
-        network or Named(), SystemClock(), proxies=lambda: proxies, tls=tls, timeout_s=timeout_s
-    )
 
 
 def record(fetch: PageFetch) -> WebSessionRecord:
@@ -109,10 +45,7 @@ async def test_a_page_has_its_phases_and_title() -> None:
 
 async def test_tls_is_timed_apart_and_counted_once() -> None:
     """In the archive TLS is part of connect, and the total holds it once."""
-    authority = trustme.CA()
-    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("site.test").configure_cert(theirs)
-    authority.configure_trust(ours)
+    theirs, ours = trusted("site.test")
     async with served(saying(page(b"x")), theirs) as port:
         fetch = await fetcher(ours).fetch(f"https://site.test:{port}/")
     assert fetch.error is None
@@ -228,6 +161,16 @@ async def test_secrets_are_not_in_the_archive() -> None:
     assert told.document.page_url.endswith("/b")
     assert msgspec.json.decode(encoded, type=WebSessionRecord) == told
     assert fetch.exchanges[0].total_ms > 0
+
+
+async def test_a_site_that_is_hidden_is_hidden_where_it_sends_to_another() -> None:
+    """With the visited site redacted, neither it nor the site that its redirect names is told."""
+    moved = b"HTTP/1.1 302 Found\r\nLocation: https://hidden.example/\r\nContent-Length: 0\r\n\r\n"
+    async with served(saying(moved)) as port:
+        fetch = await fetcher().fetch(f"http://hidden.test:{port}/")
+    made = msgspec.structs.replace(record(fetch), visited_site="hidden.test")
+    assert b"hidden" in msgspec.json.encode(made)
+    assert b"hidden" not in msgspec.json.encode(Redaction(("visited-site",)).record(made))
 
 
 async def test_redacted_urls_leave_no_trace_of_a_page() -> None:

@@ -117,7 +117,7 @@ def test_failed_handshakes_are_told_from_connections(run: Run) -> None:
     assert without_port["minRtt"] > 0
 
 
-def test_the_agents_own_probes_traces_and_uploads_are_no_traffic(run: Run) -> None:
+def test_the_agents_own_probes_traces_uploads_and_pages_are_no_traffic(run: Run) -> None:
     """Of all that closed, only the connection that was not the agent's is counted."""
     seen = traffic(run("own"))
     assert list(seen) == [(FAR4, PORT)]

@@ -21,6 +21,7 @@ from structlog.testing import capture_logs
 
 from hopsight.agent.delivery.client import ServerClient
 from hopsight.agent.network import Address
+from hopsight.agent.pages.fetch import PageFetcher
 from hopsight.agent.passive.sessions import PassiveSessions
 from hopsight.agent.passive.sites import SiteFilter
 from hopsight.agent.passive.watch_socket import open_watch_socket
@@ -131,7 +132,7 @@ async def failures(_: SystemNetwork) -> None:
 
 
 async def own(network: SystemNetwork) -> None:
-    """Our probes, traces and uploads, and one connection of somebody else's."""
+    """Our probes, traces, uploads and pages, and one connection of somebody else's."""
     for host in (FAR4, FAR6):
         for port in (PORT, CLOSED_PORT):
             await network.connect_tcp(Address(host), port, 1.0)
@@ -142,6 +143,8 @@ async def own(network: SystemNetwork) -> None:
     async with ServerClient(f"http://{FAR4}:{PORT}", own=network.own_sockets) as client:
         with contextlib.suppress(UploadError):  # an echo is no answer
             await client.enrol("k" * 32, ENROLMENT)
+    for url in (f"http://{FAR4}:{PORT}/", f"http://[{FAR6}]:{PORT}/"):
+        await PageFetcher(network, SystemClock()).fetch(url)
     await asyncio.to_thread(talk, FAR4, 10)
 
 

@@ -5,8 +5,8 @@ Own code on asyncio's streams, because aiohttp's trace does not tell TLS from TC
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -20,7 +20,7 @@ from hopsight.clock import Clock
 
 MAX_REDIRECTS: Final = 5
 MAX_AT_ONCE: Final = 16
-"""So many pages are fetched at the same time; the others wait, within their own time limit."""
+"""So many pages are fetched at the same time; the others wait, for half of their own time at most."""
 FETCH_TIMEOUT_S: Final = 10.0
 REQUEST_HEADERS: Final = (
     ("Accept", "text/html,*/*;q=0.8"),
@@ -73,16 +73,28 @@ class PageFetcher:
         """Fetch a URL (over one family, if given) and follow its redirects; a failure is told, not raised."""
         fetch = PageFetch(exchanges=[])
         try:
-            async with asyncio.timeout(self._timeout_s), self._turns:
+            async with asyncio.timeout(self._timeout_s), self._turn():
                 await self._follow(url, fetch, family)
         except TimeoutError:
-            late = f"no whole page within {self._timeout_s:g} s"
-            fetch.error = late if fetch.exchanges else "other pages took all the time: not fetched"
+            fetch.error = f"no whole page within {self._timeout_s:g} s"
         except ssl.SSLCertVerificationError as error:
             fetch.error = f"certificate not trusted: {error.verify_message}"
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, NotFollowedError) as error:
             fetch.error = str(error) or type(error).__name__
         return fetch
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            # No longer than half of the time: a page needs the other half.
+            async with asyncio.timeout(self._timeout_s / 2):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise OSError("too many pages are slow: not fetched") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _follow(self, start: str, fetch: PageFetch, family: Family | None) -> None:
         url, from_outside = start, False
