@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from hopsight.accounts import organization_users, user_changes
+from hopsight.accounts import managed_groups, organization_users, user_changes
 from hopsight.accounts.audit import CONSOLE, Actor, Change
 from hopsight.accounts.credentials import digest_of, new_secret
 from hopsight.accounts.database import Database
@@ -61,6 +61,21 @@ class OrganizationAccounts:
         """Delete a token of a user of an organization."""
         with self._database.write() as connection:
             user_changes.remove_token(connection, org_id, uid, token_id, self._change(by))
+
+    def add_group(self, org_id: int, name: str, uid: int, by: Actor = CONSOLE) -> int:
+        """Add an account group to an organization, with its maker as organization admin; its ID."""
+        with self._database.write() as connection:
+            return managed_groups.create(connection, org_id, name, uid, self._change(by))
+
+    def rename_group(self, aid: int, name: str, by: Actor = CONSOLE) -> None:
+        """Name an account group."""
+        with self._database.write() as connection:
+            managed_groups.rename(connection, aid, name, self._change(by))
+
+    def remove_group(self, aid: int, by: Actor = CONSOLE) -> None:
+        """Delete an account group whose users all have others, with its keys; one with agents stays."""
+        with self._database.write() as connection:
+            managed_groups.remove(connection, aid, self._change(by))
 
     def _change(self, by: Actor) -> Change:
         return Change(by, self._now_s())

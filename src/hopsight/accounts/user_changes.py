@@ -74,7 +74,7 @@ def change_user(connection: Connection, org_id: int, uid: int, wish: UserWish, c
                 connection.execute(insert(schema.memberships).values(**added))
     if wish.login_aid is not None:
         _choose_login(connection, aids, uid, wish.login_aid)
-    _repair_login(connection, uid, aids)
+    repair_login(connection, uid, aids)
     _require_admin(connection, aids)
     _note(connection, org_id, organization_users.require(connection, aids, uid), "User updated", change)
 
@@ -86,7 +86,7 @@ def remove(connection: Connection, org_id: int, uid: int, change: Change) -> Non
     for aid in user.roles:
         _remove_membership(connection, uid, aid)
     if _memberships(connection, uid):
-        _repair_login(connection, uid, aids)
+        repair_login(connection, uid, aids)
     else:
         connection.execute(delete(schema.users).where(schema.users.c.uid == uid))
     _require_admin(connection, aids)
@@ -155,8 +155,8 @@ def _choose_login(connection: Connection, aids: set[int], uid: int, login_aid: i
         _set_login(connection, uid, login_aid)
 
 
-def _repair_login(connection: Connection, uid: int, aids: set[int]) -> None:
-    # Whoever loses the account group of the login is to have another, of the organization if there is one.
+def repair_login(connection: Connection, uid: int, aids: set[int]) -> None:
+    """Whoever lost the account group of the login gets another, one of ``aids`` if there is one."""
     held = _memberships(connection, uid)
     if held and not any(membership.login for membership in held):
         _set_login(connection, uid, min(held, key=lambda each: (each.aid not in aids, each.aid)).aid)

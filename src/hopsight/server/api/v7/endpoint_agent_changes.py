@@ -8,7 +8,7 @@ from litestar.connection import Request
 from msgspec import Meta, Struct, field
 
 from hopsight.accounts.agent_changes import Transfer
-from hopsight.errors import HopsightError
+from hopsight.errors import HopsightError, InvalidValueError
 from hopsight.model.ids import UUID_PATTERN
 from hopsight.server.api.acting import require_writer
 from hopsight.server.api.answers import Answer
@@ -40,9 +40,13 @@ class AgentTransferRequest(Struct, rename="camel", frozen=True, kw_only=True, fo
 
 
 class AgentTransfer(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One agent that is to go from one account group to another."""
+    """One agent that is to go from one account group to another.
 
-    agent_id: Annotated[str, Meta(pattern=UUID_PATTERN)]
+    ``agent_id`` may be absent in a body, and that one is refused alone: release 6.0.0 of the official SDK
+    leaves it out of what it sends.
+    """
+
+    agent_id: Annotated[str, Meta(pattern=UUID_PATTERN)] | None = None
     from_aid: Annotated[str, Meta(min_length=1, max_length=20)]
     to_aid: Annotated[str, Meta(min_length=1, max_length=20)]
 
@@ -212,6 +216,8 @@ def _transfer(asked: Asked, agent_id: str, from_aid: str, to_aid: str) -> None:
 def _status(asked: Asked, wanted: AgentTransfer) -> TransferStatus:
     status, detail = HTTPStatus.ACCEPTED, None
     try:
+        if wanted.agent_id is None:
+            raise InvalidValueError("agentId", "(none)", "the ID of an agent")
         _transfer(asked, wanted.agent_id, wanted.from_aid, wanted.to_aid)
     except HopsightError as error:
         described = describe_error(error)

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from hopsight.server.api.v7 import (
+    account_group_changes,
     account_groups,
     endpoint_agent_changes,
     endpoint_agents,
@@ -16,6 +17,7 @@ __all__ = ["HANDLERS", "VERSION", "answer_error"]
 VERSION: Final = "/v7"
 HANDLERS: Final[list[Any]] = [
     *account_groups.HANDLERS,
+    *account_group_changes.HANDLERS,
     *endpoint_agents.HANDLERS,
     *endpoint_agent_changes.HANDLERS,
     *real_user_tests.HANDLERS,
