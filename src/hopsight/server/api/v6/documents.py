@@ -7,13 +7,13 @@ from msgspec import Struct, field
 from hopsight.model.dimensions import NETWORK_PROBES, NETWORK_SESSIONS, USER_SESSIONS, WEB_SESSIONS
 from hopsight.model.har import Browser, Har, HarPage
 from hopsight.model.kinds import KINDS
-from hopsight.model.network_documents import NetworkProfileDocument
 from hopsight.model.sessions import AgentId, DateTime, NetworkSession
 from hopsight.model.topology import NetworkProbe
-from hopsight.model.user_sessions import Coordinates, SessionNetwork, UserSession
+from hopsight.model.user_sessions import Coordinates, UserSession
 from hopsight.model.web_sessions import WebSession
 from hopsight.server.api.documents import ErrorDocument, Pages, records_answer
 from hopsight.server.api.names import capitalized
+from hopsight.server.api.v6.network_items import NetworkProfileItem, SessionNetworkItem
 from hopsight.server.api.v6.user_documents import PermissionsAnswer, RolesAnswer, TokensAnswer, UsersAnswer
 
 
@@ -162,12 +162,6 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
     version: str
 
 
-class SessionNetworkItem(SessionNetwork, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
-    """``network`` as version 6 has it: with ``errors``, also when there are none."""
-
-    errors: tuple[str, ...] = field(default_factory=lambda: ())
-
-
 class UserSessionItem(UserSession, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """A user session; what follows ``permalink`` comes only where one session was asked for."""
 
@@ -182,7 +176,7 @@ class NetworkProbeItem(NetworkProbe, rename="camel", frozen=True, kw_only=True, 
     """A network probe; coordinates and profile come only where one probe was asked for."""
 
     coordinates: Coordinates | None = None
-    network_profile: NetworkProfileDocument | None = None
+    network_profile: NetworkProfileItem | None = None
 
 
 class PrivateNetwork(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
