@@ -31,7 +31,8 @@ NOTE = "<!-- Written by docs/generate.py from the code: change that, then run `m
 FILTERS_INTRODUCTION = """\
 The keys that `searchFilters` of a POST takes, and `hopsight sessions --filter`. A record must match every key
 given, and one of the values of each. Enumerated values and host names compare without regard to case,
-everything else exactly."""
+everything else exactly. A value that no record has matches nothing, and is no error; an unknown key is
+refused (400)."""
 
 API_INTRODUCTION = """\
 Everything that a server answers to programs. Its own `/docs` shows the same with every field, and

@@ -1,6 +1,8 @@
 """The published samples of every resource: stored, and served back with every field and type."""
 
 import json
+import random
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,11 @@ from hopsight.model.dimensions import (
 )
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
+from hopsight.model.topology import TargetKind
+from hopsight.server.checks import sender_of
+from hopsight.server.ingest import check_batch
 from hopsight.server.networks import cidr_of
+from hopsight.testing import AGENT_ID, ROUND_ID, sample_network_probe_record
 
 pytestmark = pytest.mark.anyio
 
@@ -222,3 +228,43 @@ async def test_filters_are_those_of_the_resource(client: Any, path: str) -> None
     is_topology = path.endswith("topology")
     assert (await client.post(path, json=sites)).status_code == (400 if is_topology else 200)
     assert (await client.post(path, json=kinds)).status_code == (200 if is_topology else 400)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["gateway"], {"gateway"}),
+        (["VPN"], {"vpn"}),
+        (["Proxy", "gateway"], {"gateway", "proxy"}),
+        (["router"], set()),
+        (["router", "vpn"], {"vpn"}),
+        ([""], set()),
+    ],
+)
+async def test_probes_are_filtered_by_what_was_probed(
+    server: Any, client: Any, values: list[str], expected: set[str]
+) -> None:
+    """``type`` is gateway, proxy or vpn in any case; a value that is none of these matches nothing."""
+    kinds: tuple[TargetKind, ...] = ("gateway", "proxy", "vpn")
+    sent = [sample_network_probe_record(random.Random(1), target_kind=kind) for kind in kinds]
+    ids = {each.document.network_probe_id: each.detail.target_kind for each in sent}
+    content = {"uploadId": str(uuid.UUID(int=1, version=4)), "contexts": [{}], "networkProbes": sent}
+    sender = sender_of(AGENT_ID, 7625, ROUND_ID + 600, 90 * 86_400)
+    checked = check_batch(msgspec.json.encode(content), sender)
+    await server.store.add(NETWORK_PROBES, checked.records[NETWORK_PROBES])
+    path = f"{DATA}/network-topology"
+    body = {"searchFilters": [{"key": "type", "values": values}]}
+    times = {"from": _time(ROUND_ID - 600), "to": _time(ROUND_ID + 600)}
+    answer = await client.post(path, json=body, params=times)
+    assert answer.status_code == 200, answer.text
+    assert {ids[probe["networkProbeId"]] for probe in answer.json()["networkProbes"]} == expected
+    root = etree.fromstring((await client.post(f"{path}.xml", json=body, params=times)).content)
+    assert len(root.findall("./networkProbes/networkProbe")) == len(expected)
+
+
+async def test_a_type_that_is_no_text_is_refused(client: Any) -> None:
+    """The answer says what is."""
+    body = {"searchFilters": [{"key": "type", "values": [1]}]}
+    answer = await client.post(f"{DATA}/network-topology", json=body)
+    assert answer.status_code == 400
+    assert "values" in answer.json()["errorMessage"]
