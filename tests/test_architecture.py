@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "accounts": {"errors", "clock", "model"},
     "agent": {"errors", "clock", "config", "model", "maxmind", "hopsight"},
     "simulation": {"errors", "clock", "model", "agent", "hopsight"},
-    "server": {"errors", "clock", "config", "pinning", "model", "storage", "accounts", "hopsight"},
+    "server": {"errors", "clock", "config", "pinning", "maxmind", "model", "storage", "accounts", "hopsight"},
     "testing": {"errors", "clock", "config", "model", "agent", "server", "storage", "accounts"},
 }
 # The wiring of the server: the only modules of it that may know which stores there are.

@@ -32,6 +32,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         rate_limit: requests a minute for each organization.
         keep_s: seconds that records are kept.
         agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
+        asn_db: MaxMind-format file with AS numbers: who has which address.
+        city_db: the same with cities or countries: where it is.
     """
 
     data: Path
@@ -46,6 +48,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     rate_limit: int = 240
     keep_s: int = 90 * DAY_S
     agent_poll_s: int = 10
+    asn_db: Path | None = None
+    city_db: Path | None = None
 
     @property
     def tls(self) -> bool:

@@ -78,7 +78,9 @@ class Server(Struct, kw_only=True):
         return await self.store.add(NETWORK_SESSIONS, records)
 
 
-def build_server(data: Path, *, rate_limit: int = 1_000_000, public_url: str | None = None) -> Server:
+def build_server(
+    data: Path, *, rate_limit: int = 1_000_000, public_url: str | None = None, **settings: Any
+) -> Server:
     """Make one in a directory of its own; its account group gets the ID 7625, as in the samples."""
     clock = FakeClock()
     accounts = Accounts.open(None, data, clock)
@@ -89,7 +91,7 @@ def build_server(data: Path, *, rate_limit: int = 1_000_000, public_url: str | N
     for role in Role:
         accounts.create_user(f"{role}@example.com", role, [aid])
         tokens[role] = accounts.create_token(f"{role}@example.com")
-    config = ServerConfig(data=data, rate_limit=rate_limit, public_url=public_url)
+    config = ServerConfig(data=data, rate_limit=rate_limit, public_url=public_url, **settings)
     store = CountingStore()
     app = create_app(config, store, accounts, clock, random.Random(1))
     return Server(app=app, accounts=accounts, store=store, clock=clock, config=config, aid=aid, tokens=tokens)
@@ -121,6 +123,7 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
     yield make
     for server in made:
+        server.app.services.atlas.close()
         server.accounts.close()
 
 

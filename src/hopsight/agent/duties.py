@@ -270,7 +270,7 @@ class Duties:
     def _reached(self, answer: UploadAnswer) -> None:
         self._keeper.answered(delivery=True)
         self._reporter.uploaded()
-        self._surroundings.saw_public_address(answer.public_address)
+        self._surroundings.saw_public_address(answer.public_address, answer.public_ip_range)
 
     def _failed(self, reason: str) -> None:
         self._keeper.failed(reason, delivery=True)

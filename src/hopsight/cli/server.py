@@ -9,6 +9,8 @@ from hopsight.cli.data_directory import DataOption
 from hopsight.cli.serving import (
     KEEP,
     LISTEN,
+    AsnDbOption,
+    CityDbOption,
     KeepOption,
     ListenOption,
     PublicUrlOption,
@@ -65,6 +67,8 @@ def server(
     rate_limit: RateLimitOption = 240,
     keep: KeepOption = KEEP,
     agent_poll: AgentPollOption = 10,
+    asn_db: AsnDbOption = None,
+    city_db: CityDbOption = None,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
@@ -95,6 +99,8 @@ def server(
         accounts=accounts,
         rate_limit=rate_limit,
         agent_poll_s=agent_poll,
+        asn_db=asn_db,
+        city_db=city_db,
     )
     run_as_server(
         serve(

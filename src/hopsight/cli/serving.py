@@ -52,6 +52,24 @@ SelfSignedOption = Annotated[
         help="Encrypt with a certificate of our own, kept in the data directory.",
     ),
 ]
+AsnDbOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HOPSIGHT_ASN_DB",
+        metavar="FILE",
+        help="MaxMind-format file with AS numbers: who has which public address.",
+        show_default=False,
+    ),
+]
+CityDbOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HOPSIGHT_CITY_DB",
+        metavar="FILE",
+        help="MaxMind-format file with cities or countries: where a public address is.",
+        show_default=False,
+    ),
+]
 
 
 def server_config(

@@ -8,6 +8,8 @@ from hopsight.cli.data_directory import DataOption
 from hopsight.cli.serving import (
     KEEP,
     LISTEN,
+    AsnDbOption,
+    CityDbOption,
     KeepOption,
     ListenOption,
     PublicUrlOption,
@@ -47,6 +49,8 @@ def up(
     public_url: PublicUrlOption = None,
     tls_self_signed: SelfSignedOption = False,
     keep: KeepOption = KEEP,
+    asn_db: AsnDbOption = None,
+    city_db: CityDbOption = None,
 ) -> None:
     """Server, embedded store and an agent for this machine: real sessions within 20 seconds.
 
@@ -58,7 +62,9 @@ def up(
     require_server()
     for text in target or ():
         parse_target(text)
-    config = server_config(data, listen, public_url, keep, tls_self_signed=tls_self_signed)
+    config = server_config(
+        data, listen, public_url, keep, tls_self_signed=tls_self_signed, asn_db=asn_db, city_db=city_db
+    )
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
     # The agent has settings of its own in the file that this command was given.
     settings_file = context.find_root().params.get("config")

@@ -194,7 +194,7 @@ class Refusal(Struct, rename="camel", frozen=True, kw_only=True):
     reason: str
 
 
-class UploadAnswer(Struct, rename="camel", frozen=True, kw_only=True):
+class UploadAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """Every record of the batch is on disk, was there before, or is in ``refused``."""
 
     stored: int
@@ -202,6 +202,8 @@ class UploadAnswer(Struct, rename="camel", frozen=True, kw_only=True):
     refused: list[Refusal]
     public_address: IpAddressText | None = None
     """Where the upload came from, as the server saw it."""
+    public_ip_range: Text | None = None
+    """Of that address, first-last; None: the server knows no ranges."""
 
 
 class AgentConfiguration(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):

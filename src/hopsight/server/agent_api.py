@@ -77,6 +77,7 @@ async def configuration(request: Request[Any, Any, Any]) -> Answer:
             targets=services.accounts.targets_of(agent),
             poll_s=services.config.agent_poll_s,
             public_address=address,
+            public_ip_range=services.atlas.range_of(address),
             aid=agent.aid,
         )
     )
@@ -116,6 +117,7 @@ async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Ser
         duplicates=sum(each.duplicates for each in added.values()),
         refused=checked.refused,
         public_address=address,
+        public_ip_range=services.atlas.range_of(address),
     )
 
 
@@ -128,7 +130,7 @@ async def _read_batch(
     keep_s = services.config.keep_s
     now_s = services.clock.now()
     sender = sender_of(agent.agent_id, agent.aid, now_s, keep_s, address, agent.former_aids)
-    return check_batch(body.content, sender)
+    return check_batch(body.content, sender, services.atlas)
 
 
 async def _store(checked: Checked, services: Services) -> dict[str, Added]:

@@ -20,6 +20,7 @@ from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
+from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.web import pages, session
 from hopsight.storage.store import Store
@@ -38,6 +39,7 @@ def create_app(
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         metrics=Metrics(),
         networks=Networks(store),
+        atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]

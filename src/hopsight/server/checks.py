@@ -143,8 +143,13 @@ def _public_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def shared_dimensions(context: MeasurementContext, agent_id: str) -> Dimensions | str:
-    """What the records of one context have in common; a text: why none of them can be taken."""
+def shared_dimensions(
+    context: MeasurementContext, agent_id: str, location: str | None = None
+) -> Dimensions | str:
+    """What the records of one context have in common; a text: why none of them can be taken.
+
+    ``location``: what the place is called by those who know it, where the agent does not say.
+    """
     addresses = {}
     for name in ("gateway", "proxy_target", "vpn_target"):
         given = getattr(context, name)
@@ -155,7 +160,7 @@ def shared_dimensions(context: MeasurementContext, agent_id: str) -> Dimensions 
         agent_id=agent_id,
         platform=_stored("platform", context.platform),
         connection=_stored("connection", context.connection),
-        location=context.location or None,
+        location=context.location or location,
         network_id=context.network_id or None,
         ssid=context.ssid or None,
         bssid=context.bssid or None,

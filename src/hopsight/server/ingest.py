@@ -24,12 +24,17 @@ from hopsight.model.upload import (
 from hopsight.server.checks import Sender, shared_dimensions
 from hopsight.server.kinds.contract import BatchDimensions, KindCheck, RecordCheck
 from hopsight.server.kinds.table import CHECKS
+from hopsight.server.places.atlas import Atlas
+from hopsight.server.places.origins import Seen, look_through, origins_of
 
 T = TypeVar("T")
 
 INTRODUCTION: Final = "agent"
 USAGE: Final = "usage"
 """Kinds of a refusal that are no kinds of record."""
+
+UNCHARTED: Final = Atlas()
+"""Of who has neither files nor names."""
 
 _DECODE_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ACCEPTED: Final = "an UploadBatch in JSON (/openapi.json describes it)"
@@ -68,12 +73,13 @@ class _Decoded(Struct):
     usage: AgentUsage | None
 
 
-def check_batch(content: bytes, sender: Sender) -> Checked:
+def check_batch(content: bytes, sender: Sender, atlas: Atlas = UNCHARTED) -> Checked:
     """Decode and check a batch.
 
     Args:
         content: JSON of an ``UploadBatch``.
         sender: whose it is.
+        atlas: knows where that is.
 
     Raises:
         InvalidValueError: it is no batch at all, or holds too much.
@@ -83,15 +89,11 @@ def check_batch(content: bytes, sender: Sender) -> Checked:
     if count > MAX_BATCH_RECORDS:
         accepted = f"{_ACCEPTED} of at most {MAX_BATCH_RECORDS} records in all its lists"
         raise InvalidValueError("upload", f"{count} records", accepted)
-    dimensions = BatchDimensions(
-        [
-            context if isinstance(context, str) else shared_dimensions(context, sender.agent_id)
-            for context in decoded.contexts
-        ]
-    )
+    seen = look_through(decoded.lists.values(), sender)
+    groups = _Groups(lambda aid: _dimensions(decoded.contexts, seen, sender, aid, atlas))
     kept = {}
     for row in CHECKS:
-        records = _check_list(row, decoded.lists[row.kind], sender, dimensions, decoded.refused)
+        records = _check_list(row, decoded.lists[row.kind], sender, groups, decoded.refused)
         if records:
             kept[row.kind] = records
     return Checked(kept, decoded.refused, decoded.info, decoded.usage)
@@ -101,15 +103,15 @@ def _check_list(
     row: KindCheck,
     given: Sequence[Any],
     sender: Sender,
-    dimensions: BatchDimensions,
+    groups: "_Groups",
     refused: list[Refusal],
 ) -> list[Record]:
-    check = row.check
+    check, dimensions = row.check, groups[sender.aid]
     records = []
     for index, item in enumerate(given):
         made = item if isinstance(item, str) else check(item, sender, dimensions)
         if isinstance(made, str) and made is not item:
-            made = _of_former_group(check, item, sender, dimensions) or made
+            made = _of_former_group(check, item, sender, groups) or made
         if isinstance(made, str):
             refused.append(Refusal(kind=row.kind, index=index, reason=made))
         else:
@@ -117,15 +119,36 @@ def _check_list(
     return records
 
 
-def _of_former_group(
-    check: RecordCheck, item: Any, sender: Sender, dimensions: BatchDimensions
-) -> Record | None:
+def _of_former_group(check: RecordCheck, item: Any, sender: Sender, groups: "_Groups") -> Record | None:
     """The record of a refused item, if it is good in an account group where its agent was before."""
     for aid in sender.former_aids:
-        made = check(item, structs.replace(sender, aid=aid, former_aids=()), dimensions)
+        made = check(item, structs.replace(sender, aid=aid, former_aids=()), groups[aid])
         if not isinstance(made, str):
             return made
     return None
+
+
+class _Groups(dict[int, BatchDimensions]):
+    """The dimensions of a batch by account group: each has names for its networks."""
+
+    def __init__(self, make: Callable[[int], BatchDimensions]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, aid: int) -> BatchDimensions:
+        made = self[aid] = self._make(aid)
+        return made
+
+
+def _dimensions(
+    contexts: Sequence[MeasurementContext | str], seen: Seen, sender: Sender, aid: int, atlas: Atlas
+) -> BatchDimensions:
+    origins = origins_of(contexts, seen, sender, aid, atlas)
+    shared = [
+        context if isinstance(context, str) else shared_dimensions(context, sender.agent_id, origin.location)
+        for context, origin in zip(contexts, origins, strict=True)
+    ]
+    return BatchDimensions(shared, origins, atlas)
 
 
 def _decode(content: bytes) -> _Decoded:

@@ -8,7 +8,7 @@ import signal
 import socket
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -95,10 +95,11 @@ async def serve(
             app = create_app(config, store, accounts, clock, rng)
             server = _Server(_settings(app, config, certificate), lambda: on_ready(running))
             metrics = app.services.metrics
-            async with _beside(
-                keep_young(store, metrics, clock, config.keep_s), _flush_sightings(accounts, clock)
-            ):
-                await server.serve([listener])
+            with closing(app.services.atlas):
+                async with _beside(
+                    keep_young(store, metrics, clock, config.keep_s), _flush_sightings(accounts, clock)
+                ):
+                    await server.serve([listener])
 
 
 def _own_certificate(config: ServerConfig, clock: Clock) -> tuple[tuple[Path, Path] | None, str | None]:

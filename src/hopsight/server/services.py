@@ -12,6 +12,7 @@ from hopsight.config import ServerConfig
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
+from hopsight.server.places.atlas import Atlas
 from hopsight.storage.store import Store
 
 MAX_UPLOADS: Final = 32
@@ -28,4 +29,5 @@ class Services(Struct, frozen=True, kw_only=True):
     limits: Limits
     metrics: Metrics
     networks: Networks
+    atlas: Atlas
     upload_slots: asyncio.Semaphore

@@ -10,6 +10,8 @@ from hopsight.model.dimensions import Dimensions
 from hopsight.model.network_documents import Ping
 from hopsight.model.query import Record
 from hopsight.server.checks import Sender, full_dimensions
+from hopsight.server.places.atlas import Atlas
+from hopsight.server.places.origins import NOWHERE, Origin
 
 RecordCheck = Callable[[Any, Sender, "BatchDimensions"], Record | str]
 """From an item of an upload to what is stored; a text: why it cannot be."""
@@ -43,11 +45,15 @@ class BatchDimensions(dict[SiteKey, Dimensions | str]):
 
     Args:
         shared: what the records of each context have in common; a text: what is wrong with that context.
+        origins: where they were made.
+        atlas: knows of places.
     """
 
-    def __init__(self, shared: Sequence[Dimensions | str]) -> None:
+    def __init__(self, shared: Sequence[Dimensions | str], origins: Sequence[Origin], atlas: Atlas) -> None:
         super().__init__()
         self._shared = shared
+        self._origins = origins
+        self.atlas = atlas
 
     def __missing__(self, key: SiteKey) -> Dimensions | str:
         context, site, address, trigger, verdict = key
@@ -63,6 +69,10 @@ class BatchDimensions(dict[SiteKey, Dimensions | str]):
         if context >= len(self._shared):
             return f"context: {context} of {len(self._shared)}"
         return self._shared[context]
+
+    def origin_of(self, context: int) -> Origin:
+        """Where the records of a context were made."""
+        return self._origins[context] if context < len(self._origins) else NOWHERE
 
 
 class Numbers(NamedTuple):

@@ -19,6 +19,7 @@ from hopsight.model.upload import NetworkProbeRecord
 from hopsight.server.addresses import with_canonical_addresses
 from hopsight.server.checks import Sender, fault_of_origin
 from hopsight.server.kinds.contract import BatchDimensions, KindCheck, encode, numbers_of
+from hopsight.server.places.filling import fill_probe
 
 
 def check_network_probe(
@@ -40,7 +41,7 @@ def check_network_probe(
     if isinstance(common, str):
         return common
     try:
-        document, detail = with_canonical_addresses(probe), with_canonical_addresses(given.detail)
+        document, said = with_canonical_addresses(probe), with_canonical_addresses(given.detail)
     except InvalidValueError as error:
         return f"{error.name}: not an IP address"
     return Record(
@@ -57,7 +58,7 @@ def check_network_probe(
         latency_ms=numbers.latency_ms,
         jitter_ms=numbers.jitter_ms,
         body=encode(document),
-        detail=encode(detail),
+        detail=encode(fill_probe(said, dimensions.origin_of(given.context), dimensions.atlas)),
     )
 
 

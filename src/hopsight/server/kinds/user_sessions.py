@@ -13,6 +13,7 @@ from hopsight.model.user_sessions import SessionDetail, UserSession
 from hopsight.server.addresses import canonical_address, with_canonical_addresses
 from hopsight.server.checks import Sender, canonical_site, fault_of
 from hopsight.server.kinds.contract import BatchDimensions, KindCheck, Numbers, encode, numbers_of
+from hopsight.server.places.filling import fill_session
 
 
 def check_user_session(given: UserSessionRecord, sender: Sender, dimensions: BatchDimensions) -> Record | str:
@@ -32,9 +33,10 @@ def check_user_session(given: UserSessionRecord, sender: Sender, dimensions: Bat
     if isinstance(known, str):
         return known
     try:
-        detail = with_canonical_addresses(given.detail)
+        said = with_canonical_addresses(given.detail)
     except InvalidValueError as error:
         return f"detail.{error.name}: not an IP address"
+    origin, atlas = dimensions.origin_of(given.context), dimensions.atlas
     return Record(
         aid=sender.aid,
         round_id=session.round_id,
@@ -43,12 +45,14 @@ def check_user_session(given: UserSessionRecord, sender: Sender, dimensions: Bat
         loss_percent=numbers.loss_percent,
         latency_ms=numbers.latency_ms,
         jitter_ms=numbers.jitter_ms,
-        body=encode(_stamped(session, given.detail, sender)),
-        detail=encode(detail),
+        body=encode(_stamped(session, given.detail, sender, origin.organization(sender.address, atlas))),
+        detail=encode(fill_session(said, origin, atlas)),
     )
 
 
-def _stamped(session: UserSession, detail: SessionDetail, sender: Sender) -> UserSession:
+def _stamped(
+    session: UserSession, detail: SessionDetail, sender: Sender, org_name: str | None
+) -> UserSession:
     """With what only the server knows, whatever the agent says of it."""
     score = score_of(detail)
     return structs.replace(
@@ -56,6 +60,7 @@ def _stamped(session: UserSession, detail: SessionDetail, sender: Sender) -> Use
         visited_site=canonical_site(session.visited_site) or session.visited_site,
         committed=sender.committed,
         source_addr=sender.address,
+        org_name=session.org_name or org_name,
         experience_score=score.value if score is not None else None,
     )
 
