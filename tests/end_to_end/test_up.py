@@ -78,11 +78,18 @@ def credentials(output: str) -> tuple[str, str]:
 
 def sessions(port: int, email: str, token: str, query: str = "?window=1h") -> list[dict[str, Any]]:
     """The network sessions, as a v6 script reads them."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{NETWORK}.json{query}")
+    found = asked(port, email, token, f"{NETWORK}.json{query}")
+    listed: list[dict[str, Any]] = found["networkSessions"]
+    return listed
+
+
+def asked(port: int, email: str, token: str, target: str) -> dict[str, Any]:
+    """An answer of the API."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{target}")
     request.add_header("Authorization", "Basic " + base64.b64encode(f"{email}:{token}".encode()).decode())
     with urllib.request.urlopen(request, timeout=10) as answer:
-        listed: list[dict[str, Any]] = json.load(answer)["networkSessions"]
-    return listed
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 @pytest.fixture
@@ -119,6 +126,18 @@ def test_a_v6_client_reads_real_sessions_and_the_next_start_goes_on(tmp_path: Pa
             item["userSessionId"] for item in found
         ]
         assert {item["agentId"] for item in kept} == {found[0]["agentId"]}
+
+
+def test_pages_are_fetched_where_it_is_asked_to(tmp_path: Path, port: int) -> None:
+    """`up --fetch` has its agent ask a named site for its page; the session says that nobody answers."""
+    with running_up(tmp_path / "data", port, "--target", "localhost", "--fetch") as process:
+        email, token = credentials(output_until(process, "First session stored"))
+        listed = asked(port, email, token, "/v6/endpoint-data/user-sessions?window=1h")["userSessions"]
+        # One of each family that the name has here; the page belongs to the first.
+        named = [one["userSessionId"] for one in listed if one["visitedSite"] == "localhost"]
+        targets = [f"/v6/endpoint-data/user-sessions/{session_id}" for session_id in named]
+        found = [json.dumps(asked(port, email, token, target)) for target in targets]
+    assert [text for text in found if '"page: ' in text]
 
 
 def test_a_killed_start_leaves_nothing_running(tmp_path: Path, port: int) -> None:

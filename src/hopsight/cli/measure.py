@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hopsight.cli.measure_options import ASN_DATABASE, IPV4, IPV6, PATH
+from hopsight.cli.measure_options import ASN_DATABASE, FETCH, IPV4, IPV6, PATH
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from hopsight.agent.measurement import Measurement
+    from hopsight.agent.measurement import Measurement, Measurer
     from hopsight.agent.network import Family
+    from hopsight.agent.pages.fetch import PageFetcher
     from hopsight.agent.path.names import PathNames
     from hopsight.agent.results import ProbeOptions
     from hopsight.clock import Clock
@@ -62,6 +63,7 @@ def measure(
     ipv4: IPV4 = False,
     ipv6: IPV6 = False,
     path: PATH = None,
+    fetch: FETCH = False,
     asn_database: ASN_DATABASE = None,
 ) -> None:
     """Measure loss, latency and jitter to targets, all at the same time.
@@ -85,21 +87,25 @@ def measure(
         path=path is not False,
     )
     asn = _opened(asn_database) if path else None
-    measured = asyncio.run(_measure_all(named, options, asn, names=bool(path), as_json=json))
+    measured = asyncio.run(_measure_all(named, options, asn, names=bool(path), fetch=fetch, as_json=json))
     if not json:
         _print(measured, path=bool(path))
 
 
 def _print(measured: "list[tuple[str, Measurement]]", *, path: bool) -> None:
     from hopsight.cli.measure_output import table, verdict_lines, way_text
+    from hopsight.cli.page_output import page_text
 
     typer.echo(table(measured))
     if path or len(measured) == 1:
         for text, measurement in measured:
             typer.echo("\n" + way_text(text, measurement, path=path))
-        return
-    for number, line in enumerate(verdict_lines(measured)):
-        typer.echo(line if number else f"\n{line}")
+    else:
+        for number, line in enumerate(verdict_lines(measured)):
+            typer.echo(line if number else f"\n{line}")
+    for text, measurement in measured:
+        if measurement.page is not None:
+            typer.echo("\n" + page_text(text, measurement.page))
 
 
 def _opened(asn_database: Path | None) -> "AsnDatabase | None":
@@ -122,6 +128,7 @@ async def _measure_all(
     asn: "AsnDatabase | None",
     *,
     names: bool,
+    fetch: bool,
     as_json: bool,
 ) -> "list[tuple[str, Measurement]]":
     """Measure all at once; print JSON lines as they come.
@@ -134,6 +141,7 @@ async def _measure_all(
     import random
 
     from hopsight.agent.measurement import Measurer
+    from hopsight.agent.pages.fetch import PageFetcher
     from hopsight.agent.path.names import PathNames
     from hopsight.agent.profile.here import read_profile
     from hopsight.agent.profile.proxies import proxy_variables
@@ -146,11 +154,13 @@ async def _measure_all(
     notes = PathNames(network, clock, asn, resolve=names)
     rng = random.Random()  # noqa: S311 - tokens against mistakes, not foes
     measurer = Measurer(network, clock, rng, surroundings=lambda: profile, path_notes=notes.annotate)
+    pages = PageFetcher(network, clock, proxies=lambda: profile.proxies) if fetch else None
     output = _Output(len(named), clock, as_json=as_json)
     async with asyncio.TaskGroup() as tasks:
         showing = tasks.create_task(output.show_progress())
         measuring = [
-            tasks.create_task(output.show(text, measurer.measure(target, options))) for text, target in named
+            tasks.create_task(output.show(text, _measured(target, options, measurer, pages)))
+            for text, target in named
         ]
         await asyncio.wait(measuring)
         showing.cancel()
@@ -160,6 +170,22 @@ async def _measure_all(
     named_late = [(text, _annotated(one, notes)) for text, one in found]
     await notes.aclose()
     return named_late
+
+
+async def _measured(
+    target: "Target", options: "ProbeOptions", measurer: "Measurer", pages: "PageFetcher | None"
+) -> "tuple[Measurement, ...]":
+    """Measure, then fetch; the page belongs to the first family, and is kept even when nobody answered."""
+    from msgspec import structs
+
+    from hopsight.agent.pages.choice import page_url
+
+    found = await measurer.measure(target, options)
+    url = page_url(target)
+    if pages is None or url is None or found[0].address is None or found[0].asleep:
+        return found
+    page = await pages.fetch(url, options.family)
+    return (structs.replace(found[0], page=page), *found[1:])
 
 
 def _annotated(measurement: "Measurement", notes: "PathNames") -> "Measurement":

@@ -15,6 +15,14 @@ PATH = Annotated[
         "Default: trace.",
     ),
 ]
+FETCH = Annotated[
+    bool,
+    typer.Option(
+        "--fetch",
+        help="Fetch the page / of each target with port 80, 443 or a name without one, too, and print its "
+        "phases.",
+    ),
+]
 ASN_DATABASE = Annotated[
     Path | None,
     typer.Option(

@@ -9,6 +9,7 @@ from msgspec import Struct
 from hopsight.agent.documents import destination, path_hops
 from hopsight.agent.measurement import Measurement
 from hopsight.agent.results import ConnectResult, PathResult, PingResult
+from hopsight.cli.page_output import PageLine, page_line
 from hopsight.cli.path_output import path_lines
 from hopsight.model.network_documents import Evidence, PathHop, Segment, Verdict
 from hopsight.model.sessions import Destination
@@ -91,6 +92,7 @@ class MeasurementLine(Struct, rename="camel", kw_only=True):
     errors: tuple[str, ...]
     flags: tuple[str, ...]
     probe: str
+    page: PageLine | None
 
 
 def json_line(target: str, measurement: Measurement) -> str:
@@ -123,6 +125,7 @@ def json_line(target: str, measurement: Measurement) -> str:
         errors=measurement.errors,
         flags=measurement.flags,
         probe=measurement.probe,
+        page=page_line(measurement.page),
     )
     return msgspec.json.encode(line).decode()
 

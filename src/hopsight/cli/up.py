@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hopsight.cli.agent_options import FetchOption
 from hopsight.cli.data_directory import DataOption
 from hopsight.cli.serving import (
     KEEP,
@@ -20,8 +21,6 @@ from hopsight.cli.serving import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hopsight.accounts.bootstrap_file import Bootstrap
     from hopsight.cli.up_agent import LocalAgent
     from hopsight.clock import Clock
@@ -46,6 +45,7 @@ def up(
             show_default=False,
         ),
     ] = None,
+    fetch: FetchOption = False,
     public_url: PublicUrlOption = None,
     tls_self_signed: SelfSignedOption = False,
     keep: KeepOption = KEEP,
@@ -60,6 +60,8 @@ def up(
     from hopsight.clock import SystemClock
 
     require_server()
+    from hopsight.cli.up_agent import LocalAgent
+
     for text in target or ():
         parse_target(text)
     config = server_config(
@@ -68,21 +70,19 @@ def up(
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
     # The agent has settings of its own in the file that this command was given.
     settings_file = context.find_root().params.get("config")
-    run_as_server(_serve_with_agent(config, tuple(target or ()), settings_file, SystemClock()))
+    clock = SystemClock()
+    agent = LocalAgent(config.data, tuple(target or ()), settings_file, clock, fetch=fetch)
+    run_as_server(_serve_with_agent(config, agent, clock))
     typer.echo("Stopped. Everything acknowledged is on disk.")
 
 
-async def _serve_with_agent(
-    config: "ServerConfig", targets: tuple[str, ...], settings_file: "Path | None", clock: "Clock"
-) -> None:
+async def _serve_with_agent(config: "ServerConfig", agent: "LocalAgent", clock: "Clock") -> None:
     import asyncio
     import random
 
-    from hopsight.cli.up_agent import LocalAgent
     from hopsight.server.run import serve
 
     started_s = clock.monotonic()
-    agent = LocalAgent(config.data, targets, settings_file, clock)
     beside: list[asyncio.Task[None]] = []
 
     def on_ready(running: "Running") -> None:

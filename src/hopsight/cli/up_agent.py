@@ -26,12 +26,19 @@ class LocalAgent:
     """An agent for this machine, started again when it ends before it should."""
 
     def __init__(
-        self, data: Path, targets: tuple[str, ...], settings_file: Path | None, clock: Clock
+        self,
+        data: Path,
+        targets: tuple[str, ...],
+        settings_file: Path | None,
+        clock: Clock,
+        *,
+        fetch: bool = False,
     ) -> None:
         self._data = data
         self._targets = targets
         self._settings_file = settings_file
         self._clock = clock
+        self._fetch = fetch
         self.state = "the agent has not started"
 
     async def run(self, running: Running, first: Bootstrap) -> None:
@@ -58,7 +65,7 @@ class LocalAgent:
         words += ["agent", "--data", str(self._data), "--stop-with-stdin", "--proxy", ""]
         for target in self._targets:
             words += ["--target", target]
-        return words
+        return [*words, "--fetch"] if self._fetch else words
 
 
 def _environment(running: Running, first: Bootstrap) -> dict[str, str]:
