@@ -7,12 +7,17 @@ import apsw
 import pytest
 
 from hopsight.errors import ConfigError, StoreUnavailableError
-from hopsight.model.dimensions import Dimensions
+from hopsight.model.dimensions import NETWORK_PROBES, Dimensions
 from hopsight.model.kinds import KINDS
+from hopsight.model.query import Filter, Query
+from hopsight.model.topology import TargetKind, network_probe_id
 from hopsight.storage import open_store
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_file import Migration, migrate, migrations, open_reader, open_writer
 from hopsight.testing import FakeClock
+
+NETWORK_ID = "0123456789ab"
+TARGET_KINDS: tuple[TargetKind, ...] = ("gateway", "proxy", "vpn")
 
 
 @pytest.fixture
@@ -94,6 +99,49 @@ def test_a_kind_that_has_a_detail_from_now_on_gets_its_table(path: Path) -> None
     connection = open_writer(path)
     assert columns(connection, "user_sessions_detail") == ["aid", "round_id", "id", "detail"]
     connection.close()
+
+
+def write_old_probes(path: Path) -> None:
+    """A file of before probes could be told apart: one of each kind, of two agents; their IDs for bodies."""
+    connection = apsw.Connection(str(path))
+    migrate(connection, [step for step in migrations() if step.number < 4])
+    for dim, agent_id in enumerate(("236e6f18", "3fde6422"), 1):
+        connection.execute(
+            "INSERT INTO network_probes_dim (dim, aid, digest, agent_id, gateway) VALUES (?, 1, ?, ?, 'g')",
+            (dim, bytes([dim]) * 32, agent_id),
+        )
+        for kind in TARGET_KINDS:
+            record_id = network_probe_id(1, NETWORK_ID, 300, agent_id, kind)
+            connection.execute(
+                "INSERT INTO network_probes (aid, round_id, id, dim, body) VALUES (1, 300, ?, ?, ?)",
+                (record_id, dim, record_id.encode()),
+            )
+    connection.execute("INSERT INTO user_sessions_dim (aid, digest, agent_id) VALUES (1, x'01', 'a')")
+    connection.close()
+
+
+@pytest.mark.parametrize("agent_id", ["236e6f18", "3fde6422"])
+def test_probes_of_before_are_told_apart_by_their_ids(path: Path, agent_id: str) -> None:
+    """Once the file is up to date each is found by its kind, and by all that it was found by before."""
+    write_old_probes(path)
+    open_writer(path).close()
+
+    async def found(*filters: Filter) -> list[bytes]:
+        store = SqliteStore(path)
+        query = Query(kind=NETWORK_PROBES, aid=1, first_round=0, last_round=600, filters=filters)
+        page = await store.page(query)
+        await store.close()
+        return page.bodies
+
+    for kind in TARGET_KINDS:
+        expected = network_probe_id(1, NETWORK_ID, 300, agent_id, kind).encode()
+        for more in (Filter("agent_id", (agent_id,)), Filter("gateway", ("g",))):
+            bodies = asyncio.run(found(Filter("target_kind", (kind,)), more))
+            assert expected in bodies
+            assert len(bodies) == (1 if more.column == "agent_id" else 2)
+    reader = open_reader(path)
+    assert reader.execute("SELECT target_kind FROM user_sessions_dim").get is None
+    reader.close()
 
 
 def test_a_failing_step_leaves_the_file_as_it_was(path: Path) -> None:
