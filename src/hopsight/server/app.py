@@ -38,7 +38,7 @@ def create_app(
         rng=rng,
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         metrics=Metrics(),
-        networks=Networks(store),
+        networks=Networks(store, clock),
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
     )

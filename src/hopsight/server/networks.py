@@ -1,7 +1,7 @@
 """Networks that agents were on: known from the probes that they made there (API.md section 3.6).
 
-A network's ID stands for one pair of local prefix and public range: what was once read of it stays true and
-is kept; a network that is new to this process costs two questions to the store.
+A network's ID stands for one pair of local prefix and public range: what was once read of both stays true and
+is kept. Of a network of which something is missing, more may be known in a while: it is read again then.
 """
 
 import ipaddress
@@ -12,21 +12,30 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hopsight.clock import Clock
 from hopsight.model.dimensions import NETWORK_PROBES
+from hopsight.model.network_documents import NetworkProfileDocument
 from hopsight.model.query import Filter, Query
 from hopsight.model.topology import NetworkProbe, NetworkProbeDetail
 from hopsight.storage.store import Store
 
 LOOKED_BACK_S: Final = 30 * 86_400
 """How far before the newest round networks are looked for: one that nobody was on since is left out."""
+REVISIT_S: Final = 300.0
+"""How soon a network of which something is missing is read again: agents tell of theirs that often."""
 MAX_KNOWN: Final = 20_000
+# Stores answer the oldest first: what was learnt of a network only lately is in its last rounds.
+_LOOKS_BACK_S: Final = (600, 86_400, LOOKED_BACK_S)
 
 _probes: Final = msgspec.json.Decoder(NetworkProbe)
 _details: Final = msgspec.json.Decoder(NetworkProbeDetail)
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """A network: addresses inside, and the public range outside; None: not known."""
+    """A network: addresses inside, and the public range outside; None: not known.
+
+    A public address alone is not told: it is no range.
+    """
 
     network_id: str
     local_prefix: str | None
@@ -40,12 +49,20 @@ class Network(Struct, frozen=True, kw_only=True):
         return local if outside is None else f"{local} (in {outside})"
 
 
+class _Known(Struct, frozen=True):
+    """What was read of a network, and when to read it again (monotonic s)."""
+
+    network: Network
+    until_s: float
+
+
 class Networks:
     """Finds the networks of account groups."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._known: OrderedDict[tuple[int, str], Network] = OrderedDict()
+        self._clock = clock
+        self._known: OrderedDict[tuple[int, str], _Known] = OrderedDict()
 
     async def ids(self, aid: int) -> list[str]:
         """The IDs of an account group's networks, in order."""
@@ -60,42 +77,55 @@ class Networks:
 
     async def described(self, aid: int, network_ids: Sequence[str]) -> list[Network]:
         """What is known of these networks, in their order."""
-        return [await self._described(aid, network_id) for network_id in network_ids]
+        now_s = self._clock.monotonic()
+        kept = {network_id: self._known.get((aid, network_id)) for network_id in network_ids}
+        found = {
+            network_id: known.network
+            for network_id, known in kept.items()
+            if known is not None and now_s < known.until_s
+        }
+        missing = [network_id for network_id in kept if network_id not in found]
+        if missing:
+            newest = await self._store.last_round(NETWORK_PROBES, aid) or 0
+            for network_id in missing:
+                found[network_id] = await self._read(aid, network_id, newest)
+                self._keep(aid, found[network_id], now_s)
+        return [found[network_id] for network_id in network_ids]
 
-    async def _described(self, aid: int, network_id: str) -> Network:
-        known = self._known.get((aid, network_id))
-        if known is None:
-            known = await self._read(aid, network_id)
-            if known.local_prefix is None:
-                return known
-            self._known[aid, network_id] = known
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
-        return known
+    def _keep(self, aid: int, network: Network, now_s: float) -> None:
+        complete = network.local_prefix is not None and network.public_ip_range is not None
+        until_s = float("inf") if complete else now_s + REVISIT_S
+        self._known[aid, network.network_id] = _Known(network, until_s)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
 
-    async def _read(self, aid: int, network_id: str) -> Network:
-        newest = await self._store.last_round(NETWORK_PROBES, aid) or 0
-        query = Query(
-            kind=NETWORK_PROBES,
-            aid=aid,
-            first_round=max(0, newest - LOOKED_BACK_S),
-            last_round=newest,
-            filters=(Filter("network_id", (network_id,)),),
-            limit=1,
+    async def _read(self, aid: int, network_id: str, newest: int) -> Network:
+        profile = await self._profile(aid, network_id, newest)
+        return Network(
+            network_id=network_id,
+            local_prefix=None if profile is None else profile.local_prefix,
+            public_ip_range=None if profile is None else profile.public_ip_range,
         )
-        page = await self._store.page(query)
-        if not page.bodies:
-            return Network(network_id=network_id, local_prefix=None, public_ip_range=None)
-        probe = _probes.decode(page.bodies[0])
-        record = await self._store.get(NETWORK_PROBES, aid, probe.round_id, probe.network_probe_id)
-        detail = _details.decode(record.detail) if record is not None and record.detail else None
-        profile = detail.network_profile if detail is not None else None
-        if profile is None:
-            return Network(network_id=network_id, local_prefix=None, public_ip_range=None)
-        outside = profile.public_ip_range or (
-            f"{profile.public_ip_address}-{profile.public_ip_address}" if profile.public_ip_address else None
-        )
-        return Network(network_id=network_id, local_prefix=profile.local_prefix, public_ip_range=outside)
+
+    async def _profile(self, aid: int, network_id: str, newest: int) -> NetworkProfileDocument | None:
+        """What a probe says of its network: a recent one, if there are any."""
+        for back_s in _LOOKS_BACK_S:
+            page = await self._store.page(
+                Query(
+                    kind=NETWORK_PROBES,
+                    aid=aid,
+                    first_round=max(0, newest - back_s),
+                    last_round=newest,
+                    filters=(Filter("network_id", (network_id,)),),
+                    limit=1,
+                )
+            )
+            if page.bodies:
+                probe = _probes.decode(page.bodies[0])
+                record = await self._store.get(NETWORK_PROBES, aid, probe.round_id, probe.network_probe_id)
+                found = _details.decode(record.detail) if record is not None and record.detail else None
+                return None if found is None else found.network_profile
+        return None
 
 
 def cidr_of(range_: str) -> str | None:
