@@ -20,6 +20,7 @@ from hopsight.server import agent_api
 from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.openapi import encode_description
 from hopsight.server.api.v6 import routes as v6
+from hopsight.server.api.v7 import routes as v7
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -121,7 +122,9 @@ def default_of(parameter: object) -> str:
 
 def api_page() -> str:
     """Every operation that programs may ask for, by group."""
-    described = json.loads(encode_description([*v6.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS]))
+    described = json.loads(
+        encode_description([*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS])
+    )
     groups: dict[str, list[str]] = {}
     for path, item in described["paths"].items():
         for method, operation in item.items():
@@ -151,7 +154,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def pages() -> dict[str, str]:
     """Every page by its name below ``reference``."""
     made = {name: make() for name, make in PAGES.items()}
-    return made | resource_pages([*v6.HANDLERS, *own.HANDLERS], NOTE)
+    return made | resource_pages([*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS], NOTE)
 
 
 def main() -> int:

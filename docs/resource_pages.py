@@ -19,6 +19,7 @@ UNDOCUMENTED = {"Agents", "Service"}
 """Groups without pages: the agents' own interface (`model/upload.py` is its contract), and status."""
 
 FILTERED = '{"searchFilters": [{"key": "platform", "values": ["Linux", "Mac", "Windows"]}]}'
+FILTERED_V7 = '{"searchFilters": {"platform": ["linux", "mac", "windows"]}}'
 # What is posted, by method and path; an operation with a body that is not here is asked with a filter.
 BODIES = {
     ("POST", "/v6/endpoint-agents/{agentId}"): '{"newAgentName": "reception"}',
@@ -28,6 +29,16 @@ BODIES = {
         ' "accountGroupRoles": [{"aid": 1, "roles": [{"roleId": 3}]}]}'
     ),
     ("POST", "/v6/users/{uid}/update"): '{"name": "Jo March"}',
+    ("POST", "/v7/account-groups"): '{"accountGroupName": "Branch office"}',
+    ("PUT", "/v7/account-groups/{accountGroupId}"): '{"accountGroupName": "Head office"}',
+    ("PATCH", "/v7/endpoint/agents/{agentId}"): '{"name": "reception"}',
+    ("POST", "/v7/endpoint/agents/{agentId}/transfer"): '{"toAid": "$OTHER_AID"}',
+    ("POST", "/v7/endpoint/agents/transfer/bulk"): (
+        '{"transfers": [{"agentId": "$AGENT_ID", "fromAid": "$OTHER_AID", "toAid": "$AID"}]}'
+    ),
+    ("POST", "/v7/endpoint/test-results/real-user-tests/pages/filter"): (
+        '{"platform": ["linux", "mac", "windows"]}'
+    ),
 }
 REFUSED = ("/v6/roles/new", "/v6/roles/{roleId}/update", "/v6/roles/{roleId}/delete")
 """Paths that are there to say no."""
@@ -81,7 +92,7 @@ def page(tag: str, found: list[Described], note: str) -> str:
         if operation.answer is not None:
             lines += ["", "| field | type | |", "|---|---|---|", *fields(operation.answer, "", ())]
         answers = [f"{status} ({STATUSES[status]})" for status in operation.statuses if status in STATUSES]
-        lines += ["", f"Besides 200: {'; '.join(answers)}."]
+        lines += ["", f"Besides {operation.success}: {'; '.join(answers)}."]
     return "\n".join(lines) + "\n"
 
 
@@ -101,10 +112,10 @@ def example(method: str, path: str, operation: Operation) -> list[str]:
         words.append(f"-X {method}")
     body = BODIES.get((method, path))
     if body is None and operation.body is not None:
-        body = FILTERED
+        body = FILTERED_V7 if path.startswith("/v7") else FILTERED
     if body is not None:
         content_type = "application/json" if body.startswith("{") else "text/csv"
-        quoted = f"'{body}'" if "$" not in body else f'"{body}"'
+        quoted = f"'{body}'" if "$" not in body else '"' + body.replace('"', '\\"') + '"'
         words += [f"-H 'Content-Type: {content_type}'", f"-d {quoted}"]
     return ["```", " ".join([*words, f'"$URL{url}"']), "```"]
 

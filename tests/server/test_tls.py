@@ -8,7 +8,8 @@ import pytest
 from cryptography import x509
 
 from hopsight.errors import ConfigError
-from hopsight.server.tls import CERTIFICATE_FILE, KEY_FILE, LIFETIME, fingerprint_of, self_signed
+from hopsight.pinning import CERTIFICATE_FILE
+from hopsight.server.tls import KEY_FILE, LIFETIME, fingerprint_of, self_signed
 from hopsight.testing import FakeClock
 
 

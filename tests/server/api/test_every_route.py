@@ -15,6 +15,7 @@ from hopsight.model.accounts import Role
 from hopsight.server.api.description import Operation, operation_of
 from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.v6 import routes as v6
+from hopsight.server.api.v7 import routes as v7
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +28,7 @@ ELSEWHERE = {
     "id": "07626:1490529480:aVDViw0i",
     "userSessionId": "07626:1490529480:aVDViw0i",
     "networkProbeId": "07626:39c518560de9:1491651900:236e6f18",
+    "networkTopologyId": "07626:39c518560de9:1491651900:236e6f18",
     "agentId": "236e6f18-9637-4a2f-b15f-7aa6a29c9fce",
 }
 BAD_IDS = ("x", "%00", "%ff", "-1", "..", "%2e%2e%2f", "'", "07625:0:aVDViw0i", "07625:1:%0a", HUGE)
@@ -40,14 +42,14 @@ BAD_BODIES = (
 )  # fmt: skip
 OPEN = {"/v6/status", "/v6/docs/te-api-v6.xsd"}
 """Routes that need no credentials."""
-READING_POSTS = ("/endpoint-data/", "/hopsight/v1/")
+READING_POSTS = ("/endpoint-data/", "/hopsight/v1/", "/filter")
 """A POST with one of these in its path reads: every role may."""
 FAULTS = 500
 
 
 def routes() -> Iterator[tuple[str, str, Operation]]:
     """Method, path and description of everything that programs of users may ask for."""
-    for handler in (*v6.HANDLERS, *own.HANDLERS):
+    for handler in (*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS):
         assert isinstance(handler, HTTPRouteHandler)
         operation = operation_of(handler)
         assert operation is not None, f"{handler} is not described"
@@ -72,10 +74,24 @@ def check(answer: Any, path: str, what: str) -> None:
     assert answer.status_code < FAULTS, where
     if answer.status_code < 400:
         return
-    if answer.headers["Content-Type"].startswith("text/xml"):
+    if path.startswith("/v7"):
+        check_problem(answer, where)
+    elif answer.headers["Content-Type"].startswith("text/xml"):
         assert [child.tag for child in etree.fromstring(answer.content)] == ["errorMessage"], where
     else:
         assert answer.json().keys() == {"errorMessage"}, where
+
+
+def check_problem(answer: Any, where: str) -> None:
+    """An error of version 7: a problem document, or the words that 401 has of its own."""
+    if answer.status_code == 401:
+        assert answer.json().keys() == {"error", "error_description"}, where
+        return
+    assert answer.headers["Content-Type"] == "application/problem+json", where
+    problem = answer.json()
+    assert problem.keys() >= {"type", "title", "status", "detail", "instance"}, where
+    assert problem["status"] == answer.status_code, where
+    assert problem.get("errors") != [], where
 
 
 def suffixes(path: str) -> tuple[str, ...]:
@@ -177,4 +193,4 @@ async def test_an_account_group_of_others_is_refused(
     async with server.client(server.tokens[Role.ORG_ADMIN]) as client:
         answers = [await client.request(method, f"{filled(path)}?aid={aid}") for aid in (theirs, 999_999)]
     assert [answer.status_code for answer in answers] == [400, 400], path
-    assert answers[0].text.replace(str(theirs), "N") == answers[1].text.replace("999999", "N")
+    assert answers[0].text.replace(f"'{theirs}'", "N") == answers[1].text.replace("'999999'", "N")

@@ -39,6 +39,9 @@ METRICS = {
 BODIES = {
     ("POST", "/v6/endpoint-agents/{agentId}"): b'{"newAgentName": "renamed"}',
     ("PATCH", "/v7/endpoint/agents/{agentId}"): b'{"name": "renamed"}',
+    ("POST", "/v7/endpoint/agents/{agentId}/transfer"): b'{"toAid": "1"}',
+    ("POST", "/v7/account-groups"): b'{"accountGroupName": "Another"}',
+    ("PUT", "/v7/account-groups/{accountGroupId}"): b'{"accountGroupName": "Renamed"}',
 }
 
 
@@ -84,6 +87,7 @@ async def made(server: Any, aid: int, tokens: dict[Role, str], mark: str) -> Ten
         "userSessionId": session,
         "pageId": "page_0",
         "networkProbeId": probe,
+        "networkTopologyId": probe,
         "agentId": agent_id,
     }
     return Tenant(aid=aid, tokens=tokens, ids=ids, agent_name=info.agent_name or "")

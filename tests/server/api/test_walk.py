@@ -1,16 +1,32 @@
 """Every route with every bad parameter, in both formats: the right status, the right shape, never a fault."""
 
+import random
+import re
+from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from lxml import etree
 
+from hopsight.model.accounts import Role
+from hopsight.model.agents import AgentInfo
+from hopsight.model.upload import Enrolment
 from hopsight.server.api.bodies import MAX_BODY_BYTES
 from hopsight.server.api.v6.documents import ANSWERS
 from hopsight.server.api.v6.rendering import ROOT
 from hopsight.server.api.v6.routes import HANDLERS, RESOURCES, VERSION
 from hopsight.server.api.xml_schema import write_schema
+from hopsight.server.checks import sender_of
+from hopsight.server.ingest import check_batch
+from hopsight.testing import (
+    AGENT_ID,
+    ROUND_ID,
+    sample_network_probe_record,
+    sample_user_session_record,
+    sample_web_session_record,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,13 +73,28 @@ PATHS = {
 LISTS = [
     (method, path) for path in (NETWORK, SESSIONS, f"{SESSIONS}/web", TOPOLOGY) for method in ("GET", "POST")
 ]
-GUARDED = [
-    *LISTS,
-    ("GET", "/v6/account-groups"),
-    ("GET", "/v6/account-groups/7625"),
-    ("GET", "/v6/endpoint-agents"),
-    ("GET", "/v6/endpoint-data/networks"),
+SESSION = sample_user_session_record(random.Random(1))
+PAGE = sample_web_session_record(random.Random(2))
+PROBE = sample_network_probe_record(random.Random(3))
+READ = [
+    "/v6/account-groups",
+    "/v6/account-groups/7625",
+    "/v6/audit/user-events/search",
+    "/v6/endpoint-agents",
+    "/v6/endpoint-agents/{agent_id}",
+    "/v6/endpoint-data/networks",
+    "/v6/permissions",
+    "/v6/roles",
+    "/v6/roles/{role_id}",
+    "/v6/users",
+    "/v6/users/1",
+    "/v6/users/1/tokens",
+    f"{SESSIONS}/{SESSION.document.user_session_id}",
+    f"{SESSIONS}/{PAGE.document.user_session_id}/page/{PAGE.document.page_id}",
+    f"{TOPOLOGY}/{PROBE.document.network_probe_id}",
 ]
+"""What is read, each with an ID of something that ``walker`` has put there."""
+GUARDED = [*LISTS, *(("GET", path) for path in READ)]
 HUGE = "9" * 6_000
 
 BAD_EVERYWHERE = [
@@ -108,11 +139,65 @@ CASES = [
 ]
 
 
+class Walker:
+    """An organization admin's client in a server that holds one of everything that can be read."""
+
+    def __init__(self, client: Any, ids: dict[str, str]) -> None:
+        self._client, self._ids = client, ids
+
+    async def request(self, method: str, path: str, behind: str = "", **options: Any) -> Any:
+        """Ask; the IDs that only the server knows are filled in. ``behind``: suffix and query."""
+        return await self._client.request(method, path.format(**self._ids) + behind, **options)
+
+
+@pytest.fixture
+async def walker(server: Any) -> AsyncIterator[Walker]:
+    """One of them."""
+    sent = {
+        "uploadId": "00000000-0000-4000-8000-000000000001",
+        "contexts": [{}],
+        "userSessions": [SESSION],
+        "webSessions": [PAGE],
+        "networkProbes": [PROBE],
+    }
+    checked = check_batch(
+        msgspec.json.encode(sent), sender_of(AGENT_ID, server.aid, ROUND_ID + 600, 90 * 86_400)
+    )
+    assert checked.refused == []
+    for kind, records in checked.records.items():
+        await server.store.add(kind, records)
+    info = AgentInfo(computer_name="a", platform="Linux", os_version="1", kernel_version="2", version="3")
+    enrolment = Enrolment(enrolment_id=sent["uploadId"], secret="s" * 43, agent=info)
+    enrolled = server.accounts.enrol(server.accounts.create_group_key(server.aid), enrolment, None)
+    async with server.client(server.tokens[Role.ORG_ADMIN]) as client:
+        roles = (await client.get("/v6/roles")).json()["roles"]
+        yield Walker(client, {"agent_id": enrolled.agent_id, "role_id": roles[0]["roleId"]})
+
+
+async def test_everything_that_is_read_is_guarded() -> None:
+    """Each route that answers to GET is in the list, a list or one thing by its ID."""
+    unguarded = {"/v6/status", "/v6/docs/te-api-v6.xsd"}
+    routes = {path for path, methods in PATHS.items() if "GET" in methods} - unguarded
+    shapes = {re.compile(re.sub(r"\\{.*?\\}", "[^/]+", re.escape(path))): path for path in routes}
+    walked = {shape_of for _, path in GUARDED for shape, shape_of in shapes.items() if shape.fullmatch(path)}
+    assert walked == routes
+
+
 @pytest.mark.parametrize("suffix", [".json", ".xml"])
-async def test_every_bad_parameter_is_400(client: Any, suffix: str) -> None:
+async def test_what_is_guarded_is_there(walker: Walker, suffix: str) -> None:
+    """Without a bad parameter each of them answers 200, so that the others are refused for it alone."""
+    for method, path in GUARDED:
+        answer = await walker.request(method, path, suffix)
+        assert answer.status_code == 200, (method, path, answer.text)
+        if suffix == ".xml":
+            SCHEMA.assertValid(etree.fromstring(answer.content))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".xml"])
+async def test_every_bad_parameter_is_400(walker: Walker, suffix: str) -> None:
     """Each names the parameter, and what would be accepted."""
     for (method, path), query in CASES:
-        answer = await client.request(method, f"{path}{suffix}?{query}")
+        answer = await walker.request(method, path, f"{suffix}?{query}")
         assert answer.status_code == 400, (method, path, query[:80])
         message = error_in(answer, xml=suffix == ".xml")
         assert query.split("&")[-1].split("=")[0] in message or "window" in message or "from" in message
@@ -120,11 +205,11 @@ async def test_every_bad_parameter_is_400(client: Any, suffix: str) -> None:
         assert len(message) < 500
 
 
-async def test_unknown_parameters_are_ignored(client: Any) -> None:
+async def test_unknown_parameters_are_ignored(walker: Walker) -> None:
     """Whatever they are called, and whatever is in them."""
     for method, path in GUARDED:
-        plain = await client.request(method, path)
-        odd = await client.request(method, f"{path}?x=%zz&Window=0&x=%ff&=&AID=7&pageid=1&")
+        plain = await walker.request(method, path)
+        odd = await walker.request(method, path, "?x=%zz&Window=0&x=%ff&=&AID=7&pageid=1&")
         assert (odd.status_code, odd.content) == (200, plain.content)
 
 
@@ -162,14 +247,14 @@ async def test_every_kind_of_error_comes_in_the_format_asked_for(
         assert error_in(answer, xml=xml)
 
 
-async def test_406_is_in_json(client: Any) -> None:
+async def test_406_is_in_json(walker: Walker) -> None:
     """A client that takes neither gets the default; a suffix leaves nothing to negotiate."""
     for method, path in GUARDED:
-        answer = await client.request(method, path, headers={"Accept": "text/html, image/png"})
+        answer = await walker.request(method, path, headers={"Accept": "text/html, image/png"})
         assert answer.status_code == 406
         assert "text/xml" in error_in(answer, xml=False)
         assert (
-            await client.request(method, path + ".xml", headers={"Accept": "text/html"})
+            await walker.request(method, path, ".xml", headers={"Accept": "text/html"})
         ).status_code == 200
 
 

@@ -14,7 +14,7 @@ from hopsight.server.api.acting import require_writer
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import described
-from hopsight.server.api.v7.account_group_documents import AccountGroupDocument
+from hopsight.server.api.v7.account_group_documents import AccountGroupDetail
 from hopsight.server.api.v7.account_groups import EXPAND, GROUP, PATH, TAG, answer_group, find_group
 from hopsight.server.api.v7.asking import Asked, ask
 from hopsight.server.api.v7.bodies import BodyReader
@@ -38,7 +38,7 @@ _CREATE: Final = operation(
     parameters=(ACCOUNT_GROUP, EXPAND),
     body=AccountGroupRequest,
     body_required=True,
-    answer=AccountGroupDocument,
+    answer=AccountGroupDetail,
     success=201,
 )
 _UPDATE: Final = operation(
@@ -51,7 +51,7 @@ _UPDATE: Final = operation(
     parameters=(GROUP, ACCOUNT_GROUP, EXPAND),
     body=AccountGroupRequest,
     body_required=True,
-    answer=AccountGroupDocument,
+    answer=AccountGroupDetail,
 )
 _DELETE: Final = operation(
     "Delete an account group that has no agents and is nobody's only one",
@@ -81,24 +81,24 @@ async def create_account_group(request: Request[Any, Any, Any]) -> Answer:
     return answer_group(asked, made, status=HTTPStatus.CREATED)
 
 
-@put(f"{PATH}/{{id:str}}", opt=described(_UPDATE))
+@put(f"{PATH}/{{accountGroupId:str}}", opt=described(_UPDATE))
 async def update_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Name, and answer with the group."""
     asked = ask(request)
     require_writer(asked)
     wanted = await _requests.read(request)
-    group = find_group(asked, request.path_params["id"])
+    group = find_group(asked, request.path_params["accountGroupId"])
     by = _require_admin(asked, group.aid)
     asked.services.accounts.rename_group(group.aid, wanted.account_group_name, by)
     return answer_group(asked, find_group(asked, str(group.aid)))
 
 
-@delete(f"{PATH}/{{id:str}}", status_code=200, opt=described(_DELETE))
+@delete(f"{PATH}/{{accountGroupId:str}}", status_code=200, opt=described(_DELETE))
 async def delete_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Delete, with 204."""
     asked = ask(request)
     require_writer(asked)
-    group = find_group(asked, request.path_params["id"])
+    group = find_group(asked, request.path_params["accountGroupId"])
     asked.services.accounts.remove_group(group.aid, _require_admin(asked, group.aid))
     return Answer(b"", status=HTTPStatus.NO_CONTENT)
 

@@ -23,7 +23,7 @@ class GroupRole(Struct, rename="camel", frozen=True, kw_only=True):
     has_management_permissions: bool
 
 
-class GroupUser(Struct, frozen=True, kw_only=True):
+class AccountGroupMember(Struct, frozen=True, kw_only=True):
     """A user of an account group."""
 
     name: str
@@ -32,7 +32,7 @@ class GroupUser(Struct, frozen=True, kw_only=True):
     roles: list[GroupRole]
 
 
-class AccountGroupDocument(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AccountGroupDetail(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """An account group; its users only where they were asked for."""
 
     aid: str
@@ -41,22 +41,22 @@ class AccountGroupDocument(Struct, rename="camel", frozen=True, kw_only=True, om
     is_default_account_group: bool
     organization_name: str
     org_id: str
-    users: list[GroupUser] | None = None
+    users: list[AccountGroupMember] | None = None
     links: Links | None = field(default=None, name="_links")
 
 
-class AccountGroupsAnswer(Struct, rename="camel", frozen=True, kw_only=True):
+class AccountGroupList(Struct, rename="camel", frozen=True, kw_only=True):
     """Account groups that the asker may see."""
 
-    account_groups: list[AccountGroupDocument]
+    account_groups: list[AccountGroupDetail]
     links: Links = field(name="_links")
 
 
-def group_user(member: Member) -> GroupUser:
+def group_user(member: Member) -> AccountGroupMember:
     """Write a member of a group."""
     role = GroupRole(
         name=ROLE_NAMES[member.role],
         role_id=member.role.value,
         has_management_permissions=member.role is Role.ORG_ADMIN,
     )
-    return GroupUser(name=member.name, email=member.email, uid=str(member.uid), roles=[role])
+    return AccountGroupMember(name=member.name, email=member.email, uid=str(member.uid), roles=[role])

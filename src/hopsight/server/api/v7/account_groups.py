@@ -12,8 +12,8 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import Parameter, described
 from hopsight.server.api.v7.account_group_documents import (
-    AccountGroupDocument,
-    AccountGroupsAnswer,
+    AccountGroupDetail,
+    AccountGroupList,
     group_user,
 )
 from hopsight.server.api.v7.asking import Asked, answer, ask, self_links
@@ -22,7 +22,7 @@ from hopsight.server.api.v7.parameters import expanded
 
 PATH: Final = "/v7/account-groups"
 TAG: Final = "Account groups"
-GROUP: Final = path_parameter("id", "ID of the account group")
+GROUP: Final = path_parameter("accountGroupId", "ID of the account group")
 EXPAND: Final = Parameter(
     name="expand",
     meaning="`users`: with the users of the group; `agents` is taken and adds nothing: enterprise agents are "
@@ -32,14 +32,14 @@ EXPAND: Final = Parameter(
 
 _EXPANDABLE: Final = ("agent", "agents", "user", "users")
 _LISTED: Final = operation(
-    "Account groups of the user", TAG, parameters=(ACCOUNT_GROUP,), answer=AccountGroupsAnswer
+    "Account groups of the user", TAG, parameters=(ACCOUNT_GROUP,), answer=AccountGroupList
 )
 _READ: Final = operation(
     "One account group of the user",
     TAG,
     404,
     parameters=(GROUP, ACCOUNT_GROUP, EXPAND),
-    answer=AccountGroupDocument,
+    answer=AccountGroupDetail,
 )
 
 
@@ -49,14 +49,14 @@ async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
     asked = ask(request)
     groups = asked.services.accounts.account_groups_of(asked.principal)
     documents = [group_document(asked, group) for group in groups]
-    return answer(asked, AccountGroupsAnswer(account_groups=documents, links=self_links(asked, PATH)))
+    return answer(asked, AccountGroupList(account_groups=documents, links=self_links(asked, PATH)))
 
 
-@get(f"{PATH}/{{id:str}}", opt=described(_READ))
+@get(f"{PATH}/{{accountGroupId:str}}", opt=described(_READ))
 async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one."""
     asked = ask(request)
-    return answer_group(asked, find_group(asked, request.path_params["id"]))
+    return answer_group(asked, find_group(asked, request.path_params["accountGroupId"]))
 
 
 def find_group(asked: Asked, text: str) -> AccountGroup:
@@ -82,9 +82,9 @@ def answer_group(asked: Asked, group: AccountGroup, *, status: int = 200) -> Ans
     return answer(asked, document, status=status)
 
 
-def group_document(asked: Asked, group: AccountGroup) -> AccountGroupDocument:
+def group_document(asked: Asked, group: AccountGroup) -> AccountGroupDetail:
     """Write a group, without users and links."""
-    return AccountGroupDocument(
+    return AccountGroupDetail(
         aid=str(group.aid),
         account_group_name=group.name,
         is_current_account_group=group.aid == asked.aid,

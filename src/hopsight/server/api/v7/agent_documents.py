@@ -12,7 +12,7 @@ _MIB: Final = 1 << 20
 _PLATFORMS: Final = {"windows": "windows", "darwin": "mac", "mac": "mac", "macos": "mac", "linux": "linux"}
 
 
-class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgentPlace(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """Where an agent is."""
 
     latitude: float | None = None
@@ -20,19 +20,19 @@ class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
     location_name: str
 
 
-class UserProfile(Struct, rename="camel", frozen=True, kw_only=True):
+class ClientProfile(Struct, rename="camel", frozen=True, kw_only=True):
     """A user of the agent's machine."""
 
     user_name: str
 
 
-class Client(Struct, rename="camel", frozen=True, kw_only=True):
+class AgentClient(Struct, rename="camel", frozen=True, kw_only=True):
     """One user's session on the agent's machine."""
 
-    user_profile: UserProfile
+    user_profile: ClientProfile
 
 
-class EndpointAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgentDetail(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """An agent; what it did not tell is absent, and its clients come only where they were asked for."""
 
     id: str
@@ -51,18 +51,18 @@ class EndpointAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
     created_at: str
     number_of_clients: int
     public_ip: str | None = field(default=None, name="publicIP")
-    location: AgentLocation | None = None
-    clients: list[Client] | None = None
+    location: AgentPlace | None = None
+    clients: list[AgentClient] | None = None
     total_memory: str | None = None
     agent_type: str
     links: Links | None = field(default=None, name="_links")
 
 
-class EndpointAgentsAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgentList(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """Agents of an account group, and how many there are on all pages."""
 
     total_agents: int
-    agents: list[EndpointAgent]
+    agents: list[AgentDetail]
     links: Links = field(name="_links")
 
 
@@ -71,12 +71,12 @@ def platform_of(agent: Agent) -> str:
     return _PLATFORMS.get(agent.info.platform.lower(), "unknown")
 
 
-def agent_document(agent: Agent, *, clients: bool = False, href: str | None = None) -> EndpointAgent:
+def agent_document(agent: Agent, *, clients: bool = False, href: str | None = None) -> AgentDetail:
     """Write an agent; ``clients``: with those who are logged in; ``href``: where it is."""
     info = agent.info
     memory = info.total_memory_bytes
-    users = [Client(user_profile=UserProfile(user_name=name)) for name in info.user_names]
-    return EndpointAgent(
+    users = [AgentClient(user_profile=ClientProfile(user_name=name)) for name in info.user_names]
+    return AgentDetail(
         id=agent.agent_id,
         aid=str(agent.aid),
         name=agent.agent_name,
@@ -101,9 +101,9 @@ def agent_document(agent: Agent, *, clients: bool = False, href: str | None = No
     )
 
 
-def _location(location: Location | None) -> AgentLocation | None:
+def _location(location: Location | None) -> AgentPlace | None:
     if location is None:
         return None
-    return AgentLocation(
+    return AgentPlace(
         latitude=location.latitude, longitude=location.longitude, location_name=location.location_name
     )

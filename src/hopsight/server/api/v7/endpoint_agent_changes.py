@@ -15,7 +15,7 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import described
 from hopsight.server.api.errors import describe_error
-from hopsight.server.api.v7.agent_documents import EndpointAgent
+from hopsight.server.api.v7.agent_documents import AgentDetail
 from hopsight.server.api.v7.asking import Asked, answer, ask, self_links
 from hopsight.server.api.v7.bodies import BodyReader
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, operation
@@ -91,7 +91,7 @@ _bulk: Final = BodyReader(
 def _operation(summary: str, *statuses: int, **more: Any) -> Any:
     parameters = (AGENT, ACCOUNT_GROUP, EXPAND)
     return operation(
-        summary, TAG, 403, 404, *statuses, **{"parameters": parameters, "answer": EndpointAgent} | more
+        summary, TAG, 403, 404, *statuses, **{"parameters": parameters, "answer": AgentDetail} | more
     )
 
 

@@ -13,7 +13,7 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.cursors import PagePlace
 from hopsight.server.api.description import Parameter, described
-from hopsight.server.api.v7.agent_documents import EndpointAgent, EndpointAgentsAnswer, agent_document
+from hopsight.server.api.v7.agent_documents import AgentDetail, AgentList, agent_document
 from hopsight.server.api.v7.agent_search import AgentFilters, AgentSearch, find_agents
 from hopsight.server.api.v7.asking import Asked, answer, ask, link_to
 from hopsight.server.api.v7.bodies import BodyReader
@@ -73,7 +73,7 @@ _LISTED: Final = operation(
         Parameter(name="agentName", meaning="exact", schema={"type": "string"}),
         Parameter(name="computerName", meaning="exact", schema={"type": "string"}),
     ),
-    answer=EndpointAgentsAnswer,
+    answer=AgentList,
 )
 _FILTERED: Final = operation(
     "The same, narrowed by filters",
@@ -81,10 +81,10 @@ _FILTERED: Final = operation(
     *BODY_STATUSES,
     parameters=_LIST_PARAMETERS,
     body=SearchRequest,
-    answer=EndpointAgentsAnswer,
+    answer=AgentList,
 )
 _READ: Final = operation(
-    "One agent", TAG, 404, parameters=(AGENT, ACCOUNT_GROUP, EXPAND, _DELETED), answer=EndpointAgent
+    "One agent", TAG, 404, parameters=(AGENT, ACCOUNT_GROUP, EXPAND, _DELETED), answer=AgentDetail
 )
 
 
@@ -146,7 +146,7 @@ async def _answer_page(asked: Asked, filters: AgentFilters) -> Answer:
     found = await find_agents(asked.services.accounts, asked.services.clock, wanted)
     documents = [agent_document(each, clients=clients, href=_href(asked, each)) for each in found.page]
     links = Links(next=_next(asked, found.page[-1]) if found.more else None)
-    return answer(asked, EndpointAgentsAnswer(total_agents=found.total, agents=documents, links=links))
+    return answer(asked, AgentList(total_agents=found.total, agents=documents, links=links))
 
 
 def _next(asked: Asked, last: Agent) -> Link:

@@ -58,7 +58,7 @@ class TracerouteHop(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
     name: str | None = None
 
 
-class Traceroute(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class TracedPath(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The path to an address; or only ``error``."""
 
     destination: str | None = None
@@ -66,7 +66,7 @@ class Traceroute(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     error: str | None = None
 
 
-class WirelessProfile(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class WirelessLink(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The Wi-Fi link: dBm, percent, whole Mbit/s."""
 
     ssid: str | None = None
@@ -81,7 +81,7 @@ class WirelessProfile(Struct, rename="camel", frozen=True, kw_only=True, omit_de
     vendor: str | None = None
 
 
-class ProxyProfile(Struct, frozen=True, kw_only=True, gc=False):
+class ProxySettings(Struct, frozen=True, kw_only=True, gc=False):
     """How the machine finds its proxy, and the proxies."""
 
     method: str
@@ -100,8 +100,8 @@ class NetworkProfile(Struct, rename="camel", frozen=True, kw_only=True, omit_def
     dns_servers: tuple[str, ...] = ()
     public_ip_address: str | None = None
     public_ip_range: str | None = None
-    wireless_profile: WirelessProfile | None = None
-    proxy_profile: ProxyProfile | None = None
+    wireless_profile: WirelessLink | None = None
+    proxy_profile: ProxySettings | None = None
 
 
 def network_metrics(destination: Destination) -> NetworkMetrics:
@@ -131,7 +131,7 @@ def network_ping(ping: stored.Ping | None, target: str | None = None) -> Network
     )
 
 
-def traceroute(trace: stored.Traceroute | None) -> Traceroute | None:
+def traceroute(trace: stored.Traceroute | None) -> TracedPath | None:
     """A path."""
     if trace is None:
         return None
@@ -147,7 +147,7 @@ def traceroute(trace: stored.Traceroute | None) -> Traceroute | None:
         )
         for hop in trace.hops
     ]
-    return Traceroute(destination=trace.destination, hops=hops, error=trace.error)
+    return TracedPath(destination=trace.destination, hops=hops, error=trace.error)
 
 
 def network_profile(profile: stored.NetworkProfileDocument | None) -> NetworkProfile | None:
@@ -174,10 +174,10 @@ def hardware_type(text: str | None) -> HardwareType | None:
     return None if text is None else _HARDWARE.get(text.lower(), "unknown")
 
 
-def _wireless(link: stored.WirelessProfile | None) -> WirelessProfile | None:
+def _wireless(link: stored.WirelessProfile | None) -> WirelessLink | None:
     if link is None:
         return None
-    return WirelessProfile(
+    return WirelessLink(
         ssid=link.ssid,
         bssid=link.bssid,
         channel=link.channel,
@@ -191,5 +191,5 @@ def _wireless(link: stored.WirelessProfile | None) -> WirelessProfile | None:
     )
 
 
-def _proxies(profile: stored.ProxyProfile | None) -> ProxyProfile | None:
-    return None if profile is None else ProxyProfile(method=profile.method, proxies=profile.proxies)
+def _proxies(profile: stored.ProxyProfile | None) -> ProxySettings | None:
+    return None if profile is None else ProxySettings(method=profile.method, proxies=profile.proxies)

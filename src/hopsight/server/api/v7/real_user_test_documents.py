@@ -18,7 +18,7 @@ from hopsight.server.api.v7.network_parts import (
     NetworkMetrics,
     NetworkPing,
     NetworkProfile,
-    Traceroute,
+    TracedPath,
     network_metrics,
     network_ping,
     network_profile,
@@ -55,7 +55,7 @@ class RealUserTest(Struct, rename="camel", frozen=True, kw_only=True, omit_defau
     experience_score: float | None = None
 
 
-class PageTimings(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class WholePageTimings(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Whole milliseconds from the start of a page to its two events."""
 
     on_content_load: int | None = None
@@ -70,7 +70,7 @@ class RealUserTestPage(Struct, rename="camel", frozen=True, kw_only=True, omit_d
     page_url: str | None = None
     load_date: str | None = None
     response_code: int | None = None
-    page_timings: PageTimings | None = None
+    page_timings: WholePageTimings | None = None
 
 
 class RealUserTestPageResult(RealUserTestPage, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -93,7 +93,7 @@ class RealUserTestNetworkDetail(
     gateway_ping: NetworkPing | None = None
     ping: NetworkPing | None = None
     vpn_ping: NetworkPing | None = None
-    traceroute: Traceroute | None = None
+    traceroute: TracedPath | None = None
     connect_rtt_ms: float | None = field(default=None, name="connectRtt")
     is_icmp_blocked: bool | None = None
     errors: tuple[str, ...] = ()
@@ -204,10 +204,10 @@ def _page(page: HarPage) -> RealUserTestPage:
     )
 
 
-def _timings(timings: StoredTimings | None) -> PageTimings | None:
+def _timings(timings: StoredTimings | None) -> WholePageTimings | None:
     if timings is None:
         return None
-    return PageTimings(on_content_load=whole(timings.on_content_load), on_load=whole(timings.on_load))
+    return WholePageTimings(on_content_load=whole(timings.on_content_load), on_load=whole(timings.on_load))
 
 
 def _network(network: SessionNetwork, segments: Sequence[stored.Segment]) -> RealUserTestNetworkDetail:
