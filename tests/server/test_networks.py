@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -50,7 +50,7 @@ class World:
     def __init__(self, store: Store) -> None:
         self.store = Counting(store)
         self.clock = FakeClock()
-        self.networks = Networks(self.store, self.clock)  # type: ignore[arg-type] - the rest goes through
+        self.networks = Networks(cast(Store, self.store), self.clock)
 
     async def probed(self, network_id: str, round_id: int = ROUND, **profile: Any) -> None:
         """An agent has probed the gateway there."""
