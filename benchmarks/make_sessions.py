@@ -16,7 +16,7 @@ from msgspec import Struct
 from hopsight.clock import SystemClock
 from hopsight.model.agents import AgentInfo
 from hopsight.model.ids import SESSION_ROUND_S, new_session_id, round_of
-from hopsight.model.sessions import NetworkSession
+from hopsight.model.sessions import ProbedNetworkSession
 from hopsight.model.times import format_utc
 from hopsight.model.upload import BATCH_RECORDS, MeasurementContext, NetworkSessionRecord, UploadBatch
 from hopsight.testing import sample_session
@@ -110,7 +110,7 @@ def compress(body: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
 
 
-def _pool(rng: random.Random, target: int) -> list[NetworkSession]:
+def _pool(rng: random.Random, target: int) -> list[ProbedNetworkSession]:
     return [sample_session(rng, target=_address(target)) for _ in range(POOL_SESSIONS)]
 
 
@@ -119,7 +119,7 @@ def _address(target: int) -> str:
 
 
 def _batch(
-    rng: random.Random, fleet: Fleet, agent: int, rounds: range, pools: list[list[NetworkSession]]
+    rng: random.Random, fleet: Fleet, agent: int, rounds: range, pools: list[list[ProbedNetworkSession]]
 ) -> UploadBatch:
     records = [
         NetworkSessionRecord(
@@ -138,8 +138,8 @@ def _batch(
 
 
 def _session(
-    rng: random.Random, fleet: Fleet, agent: int, round_id: int, pool: list[NetworkSession]
-) -> NetworkSession:
+    rng: random.Random, fleet: Fleet, agent: int, round_id: int, pool: list[ProbedNetworkSession]
+) -> ProbedNetworkSession:
     sample = rng.choice(pool)
     started_ms = (round_id + 5) * 1000 + rng.randrange(40_000)
     metrics = sample.system_metrics

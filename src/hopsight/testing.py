@@ -31,7 +31,7 @@ from hopsight.model.network_documents import (
     VerdictResult,
 )
 from hopsight.model.query import Record
-from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.sessions import Destination, ProbedNetworkSession
 from hopsight.model.states import AgentState, StateName
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
 from hopsight.model.times import format_utc
@@ -109,7 +109,7 @@ def sample_session(
     round_id: int = ROUND_ID,
     agent_id: str = AGENT_ID,
     target: str = "192.0.2.10",
-) -> NetworkSession:
+) -> ProbedNetworkSession:
     """A network session with every field, as random as ``rng``."""
     rtts_ms = sorted(rng.uniform(5, 80) for _ in range(10))
     average_ms = sum(rtts_ms) / len(rtts_ms)
@@ -117,7 +117,7 @@ def sample_session(
     started_s = round_id + rng.uniform(0, 40)
     cpu = sorted(rng.random() for _ in range(10))
     memory = sorted(float(rng.randrange(4 << 30, 12 << 30)) for _ in range(11))
-    return NetworkSession(
+    return ProbedNetworkSession(
         user_session_id=str(new_session_id(aid, round_id, rng)),
         agent_id=agent_id,
         round_id=round_id,

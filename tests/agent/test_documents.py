@@ -15,6 +15,7 @@ from hopsight.agent.results import ConnectResult, HopResult, PathResult, PingRes
 from hopsight.agent.verdict.judge import judge
 from hopsight.agent.verdict.window import Series, Stretch, Window
 from hopsight.model.agents import Target
+from hopsight.model.network_documents import Segment
 from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord
 from hopsight.testing import AGENT_ID, ROUND_ID
 
@@ -159,3 +160,17 @@ def test_whatever_systems_say_can_be_stored(error: str, name: str) -> None:
     )
     _, user = _records(found)
     assert msgspec.json.decode(msgspec.json.encode(user), type=UserSessionRecord) == user
+
+
+def test_the_way_is_in_the_network_session() -> None:
+    """What the window said of VPN and proxy is told with their addresses; what has none is left out."""
+    ping = ping_document(structs.replace(PING, pkts_sent=4))
+    way = (
+        Segment(name="vpn", state="good", target="198.51.100.7", ping=ping),
+        Segment(name="proxy", state="unknown", ping=ping),
+    )
+    network, _ = _records(structs.replace(FOUND, segments=way))
+    assert network is not None
+    found = _built(network.document)
+    assert found["vpn"] == {"target": "198.51.100.7", "loss": 25.0, "latency": 22, "jitter": 1}
+    assert "proxy" not in found

@@ -357,3 +357,14 @@ def test_a_site_that_is_an_address_has_one_spelling_too() -> None:
 def test_the_domain_follows_public_suffix_rules(site: str, domain: str | None) -> None:
     """A base domain covers its hosts; addresses and bare suffixes have none."""
     assert domain_of(site) == domain
+
+
+def test_the_way_is_kept_with_its_addresses_in_one_spelling() -> None:
+    """VPN and proxy go with the session; an address that is none refuses the record by name."""
+    way = {"target": "2001:DB8::1", "loss": 0.0, "latency": 3, "jitter": 0}
+    (kept,) = network(check(record(document(vpn=way, proxy=way | {"target": "192.0.2.1"}))))
+    stored = msgspec.json.decode(kept.body)
+    assert (stored["vpn"]["target"], stored["proxy"]["target"]) == ("2001:db8::1", "192.0.2.1")
+    for name in ("vpn", "proxy"):
+        refused = check(record(document(**{name: way | {"target": "router"}}))).refused
+        assert [each.reason for each in refused] == [f"{name}.target: not an IP address"]

@@ -18,9 +18,10 @@ from hopsight.model.network_documents import (
     Connect,
     PathHop,
     Ping,
+    SegmentName,
     Traceroute,
 )
-from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.sessions import Destination, ProbedNetworkSession
 from hopsight.model.times import format_utc
 from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord
 from hopsight.model.user_sessions import SessionDetail, SessionNetwork, UserSession, site_protocol
@@ -49,7 +50,7 @@ def destination(measurement: Measurement) -> Destination | None:
 
 def network_session(
     measurement: Measurement, aid: int, agent_id: str, rng: random.Random
-) -> NetworkSession | None:
+) -> ProbedNetworkSession | None:
     """The record of a measurement, in the round in which its window started.
 
     Returns:
@@ -59,13 +60,33 @@ def network_session(
     if found is None or measurement.asleep:
         return None
     round_id = round_of(measurement.started_at_s)
-    return NetworkSession(
+    return ProbedNetworkSession(
         user_session_id=_new_id(measurement, aid, rng),
         agent_id=agent_id,
         round_id=round_id,
         date=format_utc(measurement.started_at_s),
         destination=found,
         system_metrics=measurement.system_metrics,
+        vpn=_stretch(measurement, "vpn"),
+        proxy=_stretch(measurement, "proxy"),
+    )
+
+
+def _stretch(measurement: Measurement, name: SegmentName) -> Destination | None:
+    """What the window found of a stretch before the destination; None: there is none, or no address."""
+    for segment in measurement.segments:
+        if segment.name == name and segment.target is not None and segment.ping is not None:
+            return _metrics(segment.target, segment.ping)
+    return None
+
+
+def _metrics(target: str, ping: Ping) -> Destination:
+    sent, received = ping.pkts_sent or 0, ping.pkts_received or 0
+    return Destination(
+        target=target,
+        loss_percent=(sent - received) / sent * 100 if sent else None,
+        latency_ms=_whole(ping.avg_rtt_ms) if ping.avg_rtt_ms is not None else None,
+        jitter_ms=_whole(ping.mean_dev_rtt_ms) if ping.mean_dev_rtt_ms is not None else None,
     )
 
 

@@ -12,7 +12,7 @@ from hopsight.model.dimensions import (
     WEB_SESSIONS,
 )
 from hopsight.model.ids import SESSION_ROUND_S
-from hopsight.model.sessions import NetworkSession
+from hopsight.model.sessions import ProbedNetworkSession
 from hopsight.model.states import AgentState
 from hopsight.model.topology import TOPOLOGY_ROUND_S, NetworkProbe, NetworkProbeDetail
 from hopsight.model.user_sessions import SessionDetail, UserSession
@@ -44,7 +44,7 @@ KINDS: Final = {
         name=NETWORK_SESSIONS,
         table="network_sessions",
         list_key="networkSessions",
-        document=NetworkSession,
+        document=ProbedNetworkSession,
         round_s=SESSION_ROUND_S,
     ),
     USER_SESSIONS: Kind(

@@ -1,4 +1,4 @@
-"""Network sessions: the stored document is the API document (API.md section 3.1).
+"""Network sessions (API.md section 3.1): the stored document is version 6's, and what version 7 adds to it.
 
 A field that was not measured is absent, never zero: hence ``None`` with ``omit_defaults``.
 ``gc=False`` here and in the other structs that come by the thousand: frozen values cannot form cycles, and
@@ -67,3 +67,18 @@ class NetworkSession(Struct, rename="camel", frozen=True, kw_only=True, omit_def
     date: DateTimeText
     destination: Destination
     system_metrics: SystemMetrics | None = None
+
+
+class ProbedNetworkSession(
+    NetworkSession, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
+    """A network session as it is sent and stored.
+
+    Args:
+        vpn: what the probes to the VPN's endpoint found in the same window, where there is one. Version 7's:
+            version 6 has no such field, and hides it (as the next).
+        proxy: likewise, of the proxy.
+    """
+
+    vpn: Destination | None = None
+    proxy: Destination | None = None

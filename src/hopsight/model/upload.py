@@ -24,7 +24,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from hopsight.model.agents import PRINTABLE, AgentInfo, Target, Text
 from hopsight.model.ids import UUID_PATTERN
-from hopsight.model.sessions import AgentId, IpAddress, IpAddressText, NetworkSession
+from hopsight.model.sessions import AgentId, IpAddress, IpAddressText, ProbedNetworkSession
 from hopsight.model.states import AgentState
 from hopsight.model.topology import NetworkProbe, NetworkProbeDetail
 from hopsight.model.user_sessions import SessionDetail, UserSession
@@ -90,7 +90,7 @@ class NetworkSessionRecord(Struct, rename="camel", frozen=True, kw_only=True, om
         trigger: ``auto`` or ``user``.
     """
 
-    document: NetworkSession
+    document: ProbedNetworkSession
     context: Annotated[int, Meta(ge=0, lt=MAX_BATCH_CONTEXTS)]
     visited_site: VisitedSite | None = None
     trigger: Literal["auto", "user"] = "auto"

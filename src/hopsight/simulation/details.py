@@ -24,13 +24,13 @@ from hopsight.model.network_documents import (
 from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.upload import NetworkSessionRecord, UserSessionRecord, WebSessionRecord
 from hopsight.model.user_sessions import SessionDetail, SessionNetwork, UserSession, site_protocol
-from hopsight.simulation.fleet import VPN_RTT_MS, SimulatedAgent
+from hopsight.simulation.fleet import SimulatedAgent
 from hopsight.simulation.pages import BROWSER
+from hopsight.simulation.pings import PROBES, gateway_ping, loss_of, vpn_ping
 from hopsight.simulation.world import SITES, Site
 
 PROBE: Final = "simulated"
 PORT: Final = 443
-PROBES: Final = 10
 RULES: Final = 1
 TOLERATED_LOSS: Final = 10.0
 """Percent: one probe of ten may be lost by chance."""
@@ -96,7 +96,7 @@ class Details:
         lan = Segment(name="lan", state="good", target=context.gateway, link=context.connection, ping=gateway)
         if loss_of(gateway) > TOLERATED_LOSS:
             lan = structs.replace(lan, state="degraded", evidence=(_evidence(gateway),))
-        vpn = Segment(name="vpn", state="good", target=context.vpn_target)
+        vpn = Segment(name="vpn", state="good", target=context.vpn_target, ping=vpn_ping(agent))
         provider = Segment(name="provider", state="good", target=_provider_router(agent))
         end = Segment(name="destination", state="good", target=site.address, ping=ping)
         if loss_of(ping) > TOLERATED_LOSS:
@@ -159,39 +159,6 @@ def ping_of(found: Destination) -> Ping:
         max_rtt_ms=found.max_rtt_ms,
         mean_dev_rtt_ms=deviation,
     )
-
-
-def gateway_ping(agent: SimulatedAgent, lossy: Ping | None) -> Ping:
-    """Probes of the gateway; ``lossy`` is the series whose losses happened before it; None: none did."""
-    access = agent.access
-    received = PROBES if lossy is None or lossy.pkts_received is None else lossy.pkts_received
-    jitter_ms = min(access.jitter_ms, 0.8 * access.rtt_ms)
-    return Ping(
-        pkts_sent=PROBES,
-        pkts_received=received,
-        min_rtt_ms=access.rtt_ms - 0.8 * jitter_ms,
-        avg_rtt_ms=access.rtt_ms,
-        max_rtt_ms=access.rtt_ms + 1.6 * jitter_ms,
-        mean_dev_rtt_ms=0.6 * jitter_ms if received > 1 else 0.0,
-    )
-
-
-def vpn_ping(agent: SimulatedAgent) -> Ping:
-    """Probes of the VPN's endpoint."""
-    near = gateway_ping(agent, None)
-    base_ms = near.avg_rtt_ms or 0.0
-    return structs.replace(
-        near,
-        min_rtt_ms=(near.min_rtt_ms or 0.0) + VPN_RTT_MS,
-        avg_rtt_ms=base_ms + VPN_RTT_MS,
-        max_rtt_ms=(near.max_rtt_ms or 0.0) + VPN_RTT_MS,
-    )
-
-
-def loss_of(ping: Ping) -> float:
-    """Percent."""
-    sent, received = ping.pkts_sent or 0, ping.pkts_received or 0
-    return 100.0 * (sent - received) / sent if sent else 0.0
 
 
 def _verdict(segments: tuple[Segment, ...], ping: Ping) -> Verdict:

@@ -11,16 +11,16 @@ from typing import Final
 from msgspec import Struct
 
 from hopsight.model.ids import SESSION_ROUND_S
-from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.sessions import Destination, ProbedNetworkSession
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
 from hopsight.model.times import format_utc
 from hopsight.model.upload import NetworkSessionRecord
 from hopsight.simulation.conditions import OUTAGE_BLOCK_S, Outage, load_at, local_hour, outage_in, works_at
 from hopsight.simulation.draws import Draw, draws_of, exponential, uniform
 from hopsight.simulation.fleet import SimulatedAgent
+from hopsight.simulation.pings import PROBES, loss_of, vpn_ping
 from hopsight.simulation.world import SITES, Site
 
-PROBES: Final = 10
 WINDOW_MS: Final = 10_000
 BAD_AIR_LOSS: Final = 0.06
 BAD_AIR_JITTER: Final = 8.0
@@ -77,18 +77,20 @@ class Sessions:
         start_ms = moment.round_id * 1_000 + agent.offset_ms + numbers[0] % 1_000
         date = format_utc(start_ms // 1_000)
         system = _system_metrics(agent, moment, start_ms, numbers)
+        vpn = _vpn(agent)
         favourites = agent.favourites
         chosen = {favourites[number % len(favourites)] for number in numbers[1 : 2 + numbers[4] % 3]}
         for index in sorted(chosen):
             draw = self._draw(b"%d:%d:%d" % (agent.index, moment.round_id, index))
             site = SITES[index]
-            document = NetworkSession(
+            document = ProbedNetworkSession(
                 user_session_id=f"{self._prefix}{moment.round_id}:{suffix_of(draw[0], draw[1])}",
                 agent_id=agent_id,
                 round_id=moment.round_id,
                 date=date,
                 destination=_destination(agent, site, moment, draw),
                 system_metrics=system,
+                vpn=vpn,
             )
             yield NetworkSessionRecord(document=document, context=0, visited_site=site.host)
 
@@ -98,6 +100,19 @@ def rounds_until(end_s: int, hours: float) -> range:
     last = (end_s - 60 - WINDOW_MS // 1_000) // SESSION_ROUND_S * SESSION_ROUND_S
     count = max(1, int(hours * 3_600) // SESSION_ROUND_S)
     return range(last - (count - 1) * SESSION_ROUND_S, last + 1, SESSION_ROUND_S)
+
+
+def _vpn(agent: SimulatedAgent) -> Destination | None:
+    target = agent.context.vpn_target
+    if target is None:
+        return None
+    ping = vpn_ping(agent)
+    return Destination(
+        target=target,
+        loss_percent=loss_of(ping),
+        latency_ms=int((ping.avg_rtt_ms or 0.0) + 0.5),
+        jitter_ms=int((ping.mean_dev_rtt_ms or 0.0) + 0.5),
+    )
 
 
 def _destination(agent: SimulatedAgent, site: Site, moment: Moment, draw: tuple[int, ...]) -> Destination:

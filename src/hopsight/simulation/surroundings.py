@@ -15,9 +15,10 @@ from hopsight.model.topology import (
 )
 from hopsight.model.upload import AgentStateRecord, NetworkProbeRecord
 from hopsight.simulation.conditions import works_at
-from hopsight.simulation.details import gateway_ping, profile_of, vpn_ping
+from hopsight.simulation.details import profile_of
 from hopsight.simulation.draws import draws_of
 from hopsight.simulation.fleet import SimulatedAgent
+from hopsight.simulation.pings import gateway_ping, vpn_ping
 from hopsight.simulation.sessions import suffix_of
 
 _DAY_S = 86_400

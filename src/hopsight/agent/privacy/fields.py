@@ -38,7 +38,7 @@ from hopsight.model.network_documents import (
     VpnProfile,
     WirelessProfile,
 )
-from hopsight.model.sessions import Destination, NetworkSession
+from hopsight.model.sessions import Destination, ProbedNetworkSession
 from hopsight.model.states import AgentState
 from hopsight.model.system import BytesSummary, FractionSummary, SystemMetrics
 from hopsight.model.topology import NetworkProbe, NetworkProbeDetail
@@ -95,12 +95,14 @@ FIELDS: Final[dict[type[Struct], dict[str, Role]]] = {
         "location": "inside",
     },
     Location: {"location_name": "plain"},
-    NetworkSession: {
+    ProbedNetworkSession: {
         "user_session_id": "plain",
         "agent_id": "plain",
         "date": "plain",
         "destination": "inside",
         "system_metrics": "inside",
+        "vpn": "inside",
+        "proxy": "inside",
     },
     Destination: {"target": "address"},
     SystemMetrics: {

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from hopsight.model.dimensions import NETWORK_SESSIONS
 from hopsight.model.query import Record
-from hopsight.model.sessions import NetworkSession
+from hopsight.model.sessions import Destination, ProbedNetworkSession
 from hopsight.model.upload import NetworkSessionRecord
 from hopsight.server.addresses import canonical_address
 from hopsight.server.checks import Sender, fault_of
@@ -25,6 +25,9 @@ def check_network_session(
     address = canonical_address(destination.target)
     if address is None:
         return "destination.target: not an IP address"
+    stretches = _stretches(session)
+    if isinstance(stretches, str):
+        return stretches
     known = dimensions[given.context, given.visited_site, address, given.trigger, None]
     if isinstance(known, str):
         return known
@@ -36,14 +39,32 @@ def check_network_session(
         loss_percent=destination.loss_percent,
         latency_ms=_or(destination.avg_rtt_ms, destination.latency_ms),
         jitter_ms=_or(destination.mean_dev_rtt_ms, destination.jitter_ms),
-        body=encode(_canonical(session, address)),
+        body=encode(_canonical(session, address, stretches)),
     )
 
 
-def _canonical(session: NetworkSession, address: str) -> NetworkSession:
-    if address == session.destination.target:
+def _stretches(session: ProbedNetworkSession) -> dict[str, Destination] | str:
+    """The way before the destination, addresses in the one spelling; a text: one of them is none."""
+    # Most sessions have neither: those cost two comparisons.
+    if session.vpn is None and session.proxy is None:
+        return {}
+    found = {}
+    for name, given in (("vpn", session.vpn), ("proxy", session.proxy)):
+        if given is not None:
+            address = canonical_address(given.target)
+            if address is None:
+                return f"{name}.target: not an IP address"
+            found[name] = structs.replace(given, target=address)
+    return found
+
+
+def _canonical(
+    session: ProbedNetworkSession, address: str, stretches: dict[str, Destination]
+) -> ProbedNetworkSession:
+    if address == session.destination.target and not stretches:
         return session
-    return structs.replace(session, destination=structs.replace(session.destination, target=address))
+    destination = structs.replace(session.destination, target=address)
+    return structs.replace(session, destination=destination, **stretches)
 
 
 def _or(precise: float | None, whole: int | None) -> float | None:

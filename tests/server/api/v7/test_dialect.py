@@ -212,3 +212,17 @@ async def test_the_last_round_is_pinned(server: Any, client: Any) -> None:
     url = (await client.post(NETWORKS)).json()["_links"]["next"]["href"]
     await server.add(record(1, ROUND + 60))
     assert [item["roundId"] for item in (await client.post(url)).json()["results"]] == [ROUND]
+
+
+async def test_the_way_is_version_7_s_alone(server: Any, client: Any) -> None:
+    """VPN and proxy of a window are in version 7's networks, and in nothing that version 6 answers."""
+    plain = record(1)
+    way = {"vpn": {"target": "198.51.100.7", "loss": 10.0, "latency": 30, "jitter": 2}}
+    body = msgspec.json.encode(msgspec.json.decode(plain.body) | way)
+    await server.add(msgspec.structs.replace(plain, body=body), record(2))
+    results = (await client.post(NETWORKS)).json()["results"]
+    assert [result.get("vpn") for result in results] == [way["vpn"], None]
+    path = "/v6/endpoint-data/user-sessions/network"
+    sessions = (await client.get(path)).json()["networkSessions"]
+    assert sessions[0] == msgspec.json.decode(plain.body)
+    assert "vpn" not in (await client.get(f"{path}.xml")).text

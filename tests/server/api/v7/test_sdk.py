@@ -146,6 +146,10 @@ def test_a_network_of_a_real_user_test(tests: Any) -> None:
     assert 0 <= result.system_metrics.cpu_utilization.mean <= 1
     assert result.system_metrics.physical_memory_total_bytes > 0
     assert result.var_date.tzinfo is not None
+    results = tests.filter_real_user_tests_network_results_paginated(window="3h")
+    tunnels = [each.vpn for each in results if each.vpn is not None]
+    assert tunnels
+    assert all(isinstance(vpn.latency, int) and vpn.target for vpn in tunnels)
 
 
 def test_filters_of_real_user_tests(tests: Any) -> None:

@@ -208,12 +208,14 @@ ITEMS: Final[dict[str, type[Struct]]] = {
     NETWORK_PROBES: NetworkProbeItem,
 }
 """The kinds of record that version 6 serves, and what it shows of each."""
+# One of these comes whole where it alone is asked for, and then without a tail.
+_WITH_DETAIL: Final = frozenset({USER_SESSIONS, NETWORK_PROBES})
 RECORDS: Final = {
     name: records_answer(
         KINDS[name].list_key,
         item,
         f"{capitalized(KINDS[name].list_key)}Answer",
-        or_one=item is not KINDS[name].document,
+        or_one=name in _WITH_DETAIL,
     )
     for name, item in ITEMS.items()
 }

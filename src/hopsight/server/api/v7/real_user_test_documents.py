@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from hopsight.model import network_documents as stored
 from hopsight.model.har import Browser, HarPage
 from hopsight.model.har import PageTimings as StoredTimings
-from hopsight.model.sessions import NetworkSession
+from hopsight.model.sessions import ProbedNetworkSession
 from hopsight.model.system import SystemMetrics
 from hopsight.model.user_sessions import Coordinates, SessionDetail, SessionNetwork, UserSession
 from hopsight.model.web_sessions import WebSession
@@ -35,6 +35,8 @@ class RealUserTestNetwork(Struct, rename="camel", frozen=True, kw_only=True, omi
     round_id: int
     date: str
     destination: NetworkMetrics
+    vpn: NetworkMetrics | None = None
+    proxy: NetworkMetrics | None = None
     system_metrics: SystemMetrics | None = None
 
 
@@ -115,7 +117,7 @@ class RealUserTestDetailResults(Struct, frozen=True, kw_only=True):
     links: Links = field(name="_links")
 
 
-_sessions: Final = msgspec.json.Decoder(NetworkSession).decode
+_sessions: Final = msgspec.json.Decoder(ProbedNetworkSession).decode
 _tests: Final = msgspec.json.Decoder(UserSession).decode
 _details: Final = msgspec.json.Decoder(SessionDetail).decode
 _pages: Final = msgspec.json.Decoder(WebSession).decode
@@ -130,6 +132,8 @@ def real_user_test_network(body: bytes) -> RealUserTestNetwork:
         round_id=session.round_id,
         date=instant(session.date),
         destination=network_metrics(session.destination),
+        vpn=None if session.vpn is None else network_metrics(session.vpn),
+        proxy=None if session.proxy is None else network_metrics(session.proxy),
         system_metrics=session.system_metrics,
     )
 
