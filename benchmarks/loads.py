@@ -39,12 +39,20 @@ class PageLoad(Struct, frozen=True, rename="camel"):
         return self.requests / self.duration_us * 1e6
 
 
-def wrk(url: str, token: str | None, seconds: float, connections: int = CONNECTIONS) -> PageLoad:
-    """Ask for the same page over and over, on ``connections`` at the same time."""
+def wrk(
+    url: str,
+    token: str | None,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    *,
+    posted: str | None = None,
+) -> PageLoad:
+    """Ask for the same page over and over, on ``connections`` at the same time; ``posted``: JSON to POST."""
     headers = ["-H", f"Authorization: Bearer {token}"] if token else []
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *headers]
+    words = [] if posted is None else ["--", posted]
     finished = subprocess.run(
-        [*command, "-s", str(WRK_SUMMARY), url], check=True, capture_output=True, text=True
+        [*command, "-s", str(WRK_SUMMARY), url, *words], check=True, capture_output=True, text=True
     )
     load = msgspec.json.decode(finished.stdout.splitlines()[-1], type=PageLoad)
     if load.failures:

@@ -1,3 +1,12 @@
+-- JSON after "--" is posted; without it, wrk gets.
+init = function(args)
+  if args[1] then
+    wrk.method = "POST"
+    wrk.body = args[1]
+    wrk.headers["Content-Type"] = "application/json"
+  end
+end
+
 -- Makes wrk end with one line of JSON, so that nobody has to parse its units.
 done = function(summary, latency, _)
   local failed = summary.errors
