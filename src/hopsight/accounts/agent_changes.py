@@ -83,8 +83,10 @@ def _move(connection: Connection, row: Row[tuple[object, ...]], move: Transfer, 
     _update(connection, move.agent_id, aid=move.to_aid)
     # Whoever reads the log of either account group is to see it.
     event = "Endpoint agent transferred"
-    _note(connection, row, event, change, f"to account group {move.to_aid}")
-    _note(connection, row, event, change, f"from account group {move.from_aid}", aid=move.to_aid)
+    to = Resource(type="to account group", name=str(move.to_aid))
+    from_ = Resource(type="from account group", name=str(move.from_aid))
+    _note(connection, row, event, change, to)
+    _note(connection, row, event, change, from_, aid=move.to_aid)
 
 
 def _find(connection: Connection, aid: int, agent_id: str) -> Row[tuple[object, ...]]:
@@ -111,12 +113,12 @@ def _note(
     row: Row[tuple[object, ...]],
     event: str,
     change: Change,
-    more: str | None = None,
+    more: Resource | None = None,
     *,
     aid: int | None = None,
 ) -> None:
     group = organizations.require_group(connection, row.aid if aid is None else aid)
     resources = [Resource(type="endpoint agent", name=f"{row.agent_name} ({row.agent_id})")]
     if more is not None:
-        resources.append(Resource(type="account group", name=more))
+        resources.append(more)
     record(connection, change.by, event, resources, now_s=change.now_s, org_id=group.org_id, aid=group.aid)

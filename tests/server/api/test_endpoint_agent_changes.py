@@ -164,12 +164,12 @@ async def test_a_transfer_asks_for_a_role_in_the_account_groups_that_it_names_al
             assert answer.status_code == 403
             assert f"line 2, {name} {server.aid}" in answer.json()["errorMessage"]
         assert (await transfer(second, third)).status_code == 200
-        for aid, more in ((second, f"to account group {third}"), (third, f"from account group {second}")):
+        for aid, way, other in ((second, "to", third), (third, "from", second)):
             events = (await client.get(f"{AUDIT}?aid={aid}&window=1h")).json()["auditEvents"]
             (event,) = [each for each in events if each["event"] == "Endpoint agent transferred"]
             assert event["aid"] == aid
             assert agent_id in event["resources"][0]["name"]
-            assert event["resources"][1]["name"] == more
+            assert event["resources"][1] == {"type": f"{way} account group", "name": str(other)}
 
 
 async def test_who_may_write_nowhere_is_told_so_before_the_body_is_looked_at(server: Any) -> None:
