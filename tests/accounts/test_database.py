@@ -105,7 +105,13 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
     aid = accounts.create_account_group("Main")
     accounts.add_target(aid, Target(host="a.example", port=443))
     with accounts._database.write() as connection:
-        for table in ("target_agents", "network_names", "audit_events", "agent_former_groups"):
+        for table in (
+            "target_agents",
+            "network_names",
+            "audit_events",
+            "agent_former_groups",
+            "erased_enrolments",
+        ):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("given_name", "deleted_s"):
             connection.execute(text(f"ALTER TABLE agents DROP COLUMN {column}"))

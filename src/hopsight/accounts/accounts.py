@@ -32,6 +32,7 @@ from hopsight.accounts.listings import (
 )
 from hopsight.accounts.network_names import NetworkNames
 from hopsight.accounts.organization_accounts import OrganizationAccounts
+from hopsight.accounts.personal_data import PersonalData
 from hopsight.accounts.sightings import Sightings
 from hopsight.clock import Clock
 from hopsight.errors import AuthenticationError
@@ -61,6 +62,7 @@ class Accounts(OrganizationAccounts):
         self._targets = RevisionCache[int, tuple[ListedTarget, ...]]()
         self._sightings = Sightings(database, clock)
         self.networks = NetworkNames(database, clock)
+        self.personal_data = PersonalData(database, clock)
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:

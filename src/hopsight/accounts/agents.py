@@ -19,6 +19,8 @@ from hopsight.model.upload import Enrolment, EnrolmentAnswer
 ENROLLED: Final = "Endpoint agent enrolled"
 """The one event whose address is not that of an administrator, but the agent's."""
 
+_TAKEN: Final = "This enrolment ID is taken; enrol again with a new one"
+
 _table = schema.agents
 _info_decoder = msgspec.json.Decoder(AgentInfo)
 
@@ -38,17 +40,25 @@ def enrolled(connection: Connection, aid: int, enrolment: Enrolment) -> Enrolmen
     It tells the account group where the agent is now: it may have been transferred since.
 
     Raises:
-        ConflictError: that one had another secret or account group, or its agent was deleted since.
+        ConflictError: that one had another secret or account group, or its agent was deleted or erased since.
     """
     row = connection.execute(select(_table).where(_table.c.enrolment_id == enrolment.enrolment_id)).first()
     if row is None:
+        _refuse_erased(connection, enrolment.enrolment_id)
         return None
     # One message for all: whoever guesses an enrolment ID learns no more than that.
     belongs = aid == row.aid or aid in _former_aids(connection, row.agent_id, row.aid)
     same = hmac.compare_digest(row.secret_digest, digest_of(enrolment.secret)) and belongs
     if not same or row.deleted:
-        raise ConflictError("This enrolment ID is taken; enrol again with a new one")
+        raise ConflictError(_TAKEN)
     return EnrolmentAnswer(agent_id=row.agent_id, aid=row.aid)
+
+
+def _refuse_erased(connection: Connection, enrolment_id: str) -> None:
+    table = schema.erased_enrolments
+    known = select(table.c.digest).where(table.c.digest == digest_of(enrolment_id))
+    if connection.execute(known).first() is not None:
+        raise ConflictError(_TAKEN)
 
 
 def enrol(

@@ -83,6 +83,20 @@ class Connection:
         if self.raw.in_transaction:
             self.cursor().execute(statement)
 
+    def sweep(self) -> None:
+        """Write the file anew without its free pages, and empty the WAL: what was deleted is in neither then.
+
+        Raises:
+            OperationalError: somebody else holds on to the file, or the disk is full.
+        """
+        try:
+            self.raw.execute("VACUUM").fetchall()
+            busy, *_ = self.raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+        except apsw.Error as error:
+            raise _translated(error) from error
+        if busy:
+            raise OperationalError("its log is in use, and could not be emptied")
+
     def close(self) -> None:
         """Let go of the file."""
         self.raw.close()

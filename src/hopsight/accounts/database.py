@@ -11,7 +11,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from hopsight.accounts import migrations
+from hopsight.accounts import apsw_driver, migrations
 from hopsight.accounts.schema import revision
 from hopsight.clock import Clock
 from hopsight.errors import ConfigError, ConflictError, StoreUnavailableError
@@ -97,6 +97,26 @@ class Database:
         changed = version != self._seen_version
         self._seen_version = version
         return changed
+
+    def sweep(self) -> bool:
+        """See to it that the bytes of what was deleted are gone from the files, too.
+
+        Returns:
+            False: it is not SQLite, and has ways of its own to do that.
+
+        Raises:
+            StoreUnavailableError: somebody else holds on to the file, or the disk is full.
+        """
+        if not self._is_sqlite:
+            return False
+        pooled = self._engine.raw_connection()
+        try:
+            pooled.driver_connection.sweep()  # type: ignore[union-attr]
+        except apsw_driver.Error as error:
+            raise StoreUnavailableError(f"The accounts database cannot be swept now: {error}") from error
+        finally:
+            pooled.close()
+        return True
 
     def close(self) -> None:
         """Let go of the database."""

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from hopsight.accounts.schema import (
     audit_events,
+    erased_enrolments,
     former_groups,
     metadata,
     network_names,
@@ -35,11 +36,16 @@ def _transfers_are_remembered(connection: Connection) -> None:
     former_groups.create(connection)
 
 
+def _erasures_are_remembered(connection: Connection) -> None:
+    erased_enrolments.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
     _agents_are_renamed_and_restored,
     _transfers_are_remembered,
+    _erasures_are_remembered,
 )
 
 

@@ -153,6 +153,13 @@ network_names = Table(
     Column("org_name", String(255)),
 )
 
+# SHA-256 of the enrolment IDs of agents whose data was erased: none of them comes back by asking again.
+erased_enrolments = Table(
+    "erased_enrolments",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+)
+
 # Who changed what, when, from where. No foreign keys: events outlive whom they are about.
 audit_events = Table(
     "audit_events",

@@ -1,6 +1,6 @@
 """``hopsight admin``: who may see what, which agents there are, and what they measure."""
 
-from hopsight.cli import admin_agents, admin_audit, admin_networks, admin_people, admin_targets
+from hopsight.cli import admin_agents, admin_audit, admin_networks, admin_people, admin_privacy, admin_targets
 from hopsight.cli.admin_options import group
 
 app = group("Manage accounts and agents: on the server's own data, whether it runs or not.")
@@ -14,3 +14,5 @@ app.add_typer(admin_agents.agents, name="agent")
 app.add_typer(admin_targets.targets, name="target")
 app.add_typer(admin_networks.networks, name="network")
 app.add_typer(admin_audit.audit, name="audit")
+app.command("export")(admin_privacy.export_person)
+app.command("erase")(admin_privacy.erase_person)

@@ -32,6 +32,14 @@ BACKENDS: Final[dict[str, Callable[[str, Path, Clock], Store]]] = {
 }
 
 
+def store_file(url: str, data: Path) -> Path | None:
+    """The file that ``open_store`` would open; None: the store is in no file."""
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        return None
+    return Path(rest) if rest else data / FILE_NAME
+
+
 def open_store(url: str, data: Path, clock: Clock) -> Store:
     """Open the store that ``url`` names: ``sqlite`` (in ``data``), ``sqlite:PATH`` or ``memory:``.
 
