@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from hopsight.accounts import bootstrap, schema
+from hopsight.accounts import bootstrap, migrations, schema
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.database import Database
+from hopsight.accounts.migrations import MIGRATIONS
 from hopsight.errors import ConfigError, ConflictError
+from hopsight.model.accounts import Role
 from hopsight.model.agents import Target
 from hopsight.testing import FakeClock
 
@@ -116,6 +118,7 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
         for column in ("given_name", "deleted_s"):
             connection.execute(text(f"ALTER TABLE agents DROP COLUMN {column}"))
         connection.execute(text("ALTER TABLE targets DROP COLUMN interval_s"))
+        connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
         connection.execute(update(schema.schema_version).values(version=1))
     accounts.close()
     again = Accounts.open(None, data, clock)
@@ -124,6 +127,25 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
         assert kept.target == Target(host="a.example", port=443, interval_s=60)
         again.change_target(kept.target_id, interval_s=300)
         assert again.listed_targets(aid)[0].target.interval_s == 300
+    finally:
+        again.close()
+
+
+def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock: FakeClock) -> None:
+    """A database that did not note it gets the column; users in it have no time, and new ones have theirs."""
+    accounts = Accounts.open(None, data, clock)
+    accounts.create_organization("One")
+    aid = accounts.create_account_group("Main")
+    accounts.create_user("before@example.com", Role.USER, [aid])
+    with accounts._database.write() as connection:
+        connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
+        version = MIGRATIONS.index(migrations._users_have_dates) + 1
+        connection.execute(update(schema.schema_version).values(version=version))
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    try:
+        again.create_user("after@example.com", Role.USER, [aid])
+        assert [user.created_s for user in again.users_of([aid])] == [None, int(clock.now())]
     finally:
         again.close()
 

@@ -14,7 +14,7 @@ def create(
     connection: Connection, email: str, role: Role, aids: Sequence[int], name: str | None, change: Change
 ) -> int:
     """Add a user who sees exactly ``aids``, the first at login; the ID."""
-    uid = users.create(connection, email, role, aids, name)
+    uid = users.create(connection, email, role, aids, name, change.now_s)
     _note(connection, uid, "User created", change)
     return uid
 

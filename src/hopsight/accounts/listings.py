@@ -49,7 +49,12 @@ class ListedTarget(Struct, frozen=True, kw_only=True):
 
 
 class OrganizationUser(Struct, frozen=True, kw_only=True):
-    """A user as an organization sees them; ``login_aid`` is None where the user logs in elsewhere."""
+    """A user as an organization sees them.
+
+    Args:
+        login_aid: None: the user logs in elsewhere.
+        created_s: when the user was made; None: before that was noted.
+    """
 
     uid: int
     email: str
@@ -57,6 +62,7 @@ class OrganizationUser(Struct, frozen=True, kw_only=True):
     login_aid: int | None
     groups: dict[int, AccountGroup]
     roles: dict[int, Role]
+    created_s: int | None = None
 
 
 class NetworkName(Struct, frozen=True, kw_only=True):

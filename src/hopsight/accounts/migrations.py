@@ -40,12 +40,17 @@ def _erasures_are_remembered(connection: Connection) -> None:
     erased_enrolments.create(connection)
 
 
+def _users_have_dates(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE users ADD COLUMN created_s INTEGER"))
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
     _agents_are_renamed_and_restored,
     _transfers_are_remembered,
     _erasures_are_remembered,
+    _users_have_dates,
 )
 
 

@@ -61,4 +61,5 @@ def _user(rows: list[Row[tuple[object, ...]]]) -> OrganizationUser:
         login_aid=next((row.aid for row in rows if row.login), None),
         groups=groups,
         roles={row.aid: Role(row.role) for row in rows},
+        created_s=rows[0].created_s,
     )

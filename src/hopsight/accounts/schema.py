@@ -54,6 +54,8 @@ users = Table(
     Column("uid", Integer, primary_key=True),
     Column("email", String(254), nullable=False, unique=True),
     Column("name", String(255), nullable=False),
+    # NULL: made before this was noted.
+    Column("created_s", Integer),
     sqlite_autoincrement=True,
 )
 

@@ -43,7 +43,7 @@ def create(connection: Connection, org_id: int, wish: UserWish, digest: bytes, c
             "loginAccountGroup", login_aid, "an account group in which the user has a role"
         )
     aids = sorted(roles, key=lambda aid: aid != login_aid)
-    uid = users.create(connection, wish.email or "", Role.USER, aids, wish.name)
+    uid = users.create(connection, wish.email or "", Role.USER, aids, wish.name, change.now_s)
     for aid, role in roles.items():
         _set_role(connection, uid, aid, role)
     token = insert(schema.tokens).values(digest=digest, uid=uid, created_s=change.now_s)

@@ -14,7 +14,9 @@ from hopsight.model.accounts import Member, Role
 MAX_MEMBERSHIPS: Final = 1_000
 
 
-def create(connection: Connection, email: str, role: Role, aids: Sequence[int], name: str | None) -> int:
+def create(
+    connection: Connection, email: str, role: Role, aids: Sequence[int], name: str | None, now_s: int
+) -> int:
     """Add a user who sees exactly ``aids``, the first at login; the ID."""
     email = checked_email(email)
     name = checked_name(email if name is None else name, "user name")
@@ -25,8 +27,8 @@ def create(connection: Connection, email: str, role: Role, aids: Sequence[int], 
         organizations.require_group(connection, aid)
     if find_uid(connection, email) is not None:
         raise ConflictError(f"There is a user {email} already")
-    added = insert(schema.users).values(email=email, name=name).returning(schema.users.c.uid)
-    uid = int(connection.execute(added).scalar_one())
+    added = insert(schema.users).values(email=email, name=name, created_s=now_s)
+    uid = int(connection.execute(added.returning(schema.users.c.uid)).scalar_one())
     memberships = [
         {"uid": uid, "aid": aid, "role": Role(role).value, "login": aid == aids[0]} for aid in aids
     ]

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from lxml import etree
+from sqlalchemy import update
 
+from hopsight.accounts import schema
 from hopsight.model.accounts import Role
 from hopsight.server.api.v6.roles import ROLE_IDS
 
@@ -103,6 +105,22 @@ async def test_a_token_is_shown_once_and_nowhere_else(server: Any, caplog: Any) 
         assert secret not in listed.text + caplog.text + str(events)
     assert server.accounts.authenticate_token(token).uid == uid
     assert server.accounts.authenticate_token(second["token"]) is None
+
+
+async def test_a_user_is_told_with_the_date_of_registration(server: Any) -> None:
+    """In UTC, in JSON and XML; who was made before it was noted has none."""
+    uid = uid_of(server, "user@example.com")
+    async with server.client(server.tokens[Role.ORG_ADMIN]) as client:
+        server.clock.advance(60)
+        made = (await client.post("/v6/users/new", json=wanted(server.aid))).json()["users"][0]
+        first = (await client.get(f"/v6/users/{uid}")).json()["users"][0]
+        root = etree.fromstring((await client.get(f"/v6/users/{uid}.xml")).content)
+        with server.accounts._database.write() as connection:
+            connection.execute(update(schema.users).values(created_s=None))
+        unknown = (await client.get(f"/v6/users/{uid}")).json()["users"][0]
+    assert (first["dateRegistered"], made["dateRegistered"]) == ("2017-03-26 11:58:00", "2017-03-26 11:59:00")
+    assert root.findtext("./users/user/dateRegistered") == first["dateRegistered"]
+    assert "dateRegistered" not in unknown
 
 
 async def test_the_last_organization_admin_stays(server: Any) -> None:

@@ -62,6 +62,7 @@ class UserItem(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=
     name: str
     email: str
     uid: int
+    date_registered: DateTime | None = None
     login_account_group: GroupName | None = None
     account_group_roles: list[AccountGroupRoles]
     all_account_group_roles: list[RoleItem]

@@ -249,6 +249,7 @@ def _document(user: OrganizationUser) -> UserItem:
         name=user.name,
         email=user.email,
         uid=user.uid,
+        date_registered=None if user.created_s is None else format_utc(user.created_s),
         login_account_group=None if user.login_aid is None else _group(user.groups[user.login_aid]),
         account_group_roles=[
             AccountGroupRoles(account_group=_group(user.groups[aid]), roles=[role_item(role)])
