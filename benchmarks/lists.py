@@ -77,6 +77,29 @@ LISTS: Final = (
     ListRow(name="network topology", path=f"{_DATA}/network-topology", items="networkProbes"),
     _of_networks("networks", f"{_DATA}/networks", "privateNetworks"),
     _of_accounts("endpoint agents", "/v6/endpoint-agents", "endpointAgents"),
+    ListRow(
+        name="v7 networks of real-user tests",
+        path=f"{_RESULTS}/real-user-tests/networks/filter",
+        items="results",
+        posted="{}",
+    ),
+    ListRow(
+        name="v7 real-user tests", path=f"{_RESULTS}/real-user-tests/filter", items="results", posted="{}"
+    ),
+    ListRow(
+        name="v7 pages of real-user tests",
+        path=f"{_RESULTS}/real-user-tests/pages/filter",
+        items="results",
+        posted="{}",
+    ),
+    ListRow(
+        name="v7 topologies",
+        path=f"{_RESULTS}/local-networks/topologies/filter",
+        items="results",
+        posted="{}",
+    ),
+    _of_networks("v7 local networks", f"{_RESULTS}/local-networks", "localNetworks"),
+    _of_accounts("v7 agents", "/v7/endpoint/agents", "agents"),
 )
 
 

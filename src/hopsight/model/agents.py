@@ -12,7 +12,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=PRINTABLE)]
 Text = Annotated[str, Meta(max_length=255, pattern=PRINTABLE)]
 
 
-class Location(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class Location(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where an agent is, as its operator configured it; a name alone is fine."""
 
     location_name: Name
@@ -20,7 +20,7 @@ class Location(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
 
 
-class AgentInfo(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgentInfo(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an agent says of its machine, at enrolment and whenever it changes."""
 
     computer_name: Name
@@ -52,7 +52,7 @@ class Target(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tr
     interval_s: Annotated[int, Meta(ge=60, le=86_400, multiple_of=60)] = 60
 
 
-class Agent(Struct, frozen=True, kw_only=True):
+class Agent(Struct, frozen=True, kw_only=True, gc=False):
     """An agent as the server knows it; ``given_name``: by an administrator, wins over its own."""
 
     agent_id: AgentId

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ _WRITTEN: Final = re.compile(
     re.ASCII,
 )
 _OFFSET: Final = re.compile(r"([+ -])([0-9]{2}):?([0-9]{2})$", re.ASCII)
+_DAY_S: Final = 86_400
 _MAX_OFFSET_HOURS: Final = 23
 _MAX_MINUTES: Final = 59
 
@@ -26,8 +28,16 @@ class TimeRange(Struct, frozen=True):
 
 def format_utc(time_s: float) -> str:
     """Write epoch seconds as ``YYYY-mm-dd HH:MM:SS``."""
+    days, left_s = divmod(int(time_s), _DAY_S)
+    hours, left_s = divmod(left_s, 3600)
+    minutes, seconds = divmod(left_s, 60)
+    return f"{_date(days)} {hours:02}:{minutes:02}:{seconds:02}"
+
+
+@lru_cache(maxsize=1_024)
+def _date(days: int) -> str:
     # Not strftime: it writes years before 1000 with fewer digits.
-    return datetime.fromtimestamp(int(time_s), UTC).replace(tzinfo=None).isoformat(" ")
+    return datetime.fromtimestamp(days * _DAY_S, UTC).date().isoformat()
 
 
 def parse_utc(text: str) -> int | None:

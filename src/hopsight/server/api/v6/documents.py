@@ -17,7 +17,7 @@ from hopsight.server.api.v6.network_items import NetworkProfileItem, SessionNetw
 from hopsight.server.api.v6.user_documents import PermissionsAnswer, RolesAnswer, TokensAnswer, UsersAnswer
 
 
-class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Where an agent is."""
 
     latitude: float | None = None
@@ -25,19 +25,19 @@ class AgentLocation(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
     location_name: str
 
 
-class UserProfile(Struct, rename="camel", frozen=True, kw_only=True):
+class UserProfile(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
     """A user of the agent's machine."""
 
     user_name: str
 
 
-class Client(Struct, rename="camel", frozen=True, kw_only=True):
+class Client(Struct, rename="camel", frozen=True, kw_only=True, gc=False):
     """One user's session on the agent's machine."""
 
     user_profile: UserProfile
 
 
-class EndpointAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class EndpointAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An agent; what it did not tell is absent."""
 
     agent_id: AgentId
