@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from hopsight.accounts.database import Database
 from hopsight.accounts.migrations import MIGRATIONS
 from hopsight.errors import ConfigError, ConflictError
 from hopsight.model.accounts import Role
-from hopsight.model.agents import Target
+from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
 
 WRITER = """
@@ -115,7 +117,7 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
             "erased_enrolments",
         ):
             connection.execute(text(f"DROP TABLE {table}"))
-        for column in ("given_name", "deleted_s"):
+        for column in ("given_name", "deleted_s", "network_id"):
             connection.execute(text(f"ALTER TABLE agents DROP COLUMN {column}"))
         connection.execute(text("ALTER TABLE targets DROP COLUMN interval_s"))
         connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
@@ -148,6 +150,32 @@ def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock:
         assert [user.created_s for user in again.users_of([aid])] == [None, int(clock.now())]
     finally:
         again.close()
+
+
+def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock: FakeClock) -> None:
+    """A database that did not note it gets the column; an agent of before has no network until it tells."""
+    accounts = Accounts.open(None, data, clock)
+    aid = accounts.create_account_group("Main", accounts.create_organization("One"))
+    info = AgentInfo(computer_name="c", platform="Linux", os_version="1", kernel_version="1", version="0")
+    asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret="s" * 43, agent=info)
+    agent_id = accounts.enrol(accounts.create_group_key(aid), asked, None).agent_id
+    with accounts._database.write() as connection:
+        version = MIGRATIONS.index(migrations._agents_are_on_networks) + 1
+        for table, column in (("agents", "network_id"), ("users", "created_s")):
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(update(schema.schema_version).values(version=version))
+    accounts.close()
+    told: list[str | None] = []
+    for network_id in (None, "0123456789ab", None):
+        again = Accounts.open(None, data, clock)
+        again.agent_seen(agent_id, None, network_id=network_id)
+        again.close()
+        again = Accounts.open(None, data, clock)
+        found = again.agent(aid, agent_id)
+        again.close()
+        assert found is not None
+        told.append(found.network_id)
+    assert told == [None, "0123456789ab", "0123456789ab"]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "oracle+nothing://u:secret@h/d"])

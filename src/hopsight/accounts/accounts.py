@@ -240,12 +240,18 @@ class Accounts(OrganizationAccounts):
         digest, principal = found
         return principal if hmac.compare_digest(digest, digest_of(secret)) else None
 
-    def agent_seen(self, agent_id: str, public_ip: str | None, info: AgentInfo | None = None) -> None:
-        """Note that an authenticated agent was here now (and how it describes itself); never fails.
+    def agent_seen(
+        self,
+        agent_id: str,
+        public_ip: str | None,
+        info: AgentInfo | None = None,
+        network_id: str | None = None,
+    ) -> None:
+        """Note that an authenticated agent was here now (how it describes itself, its network); never fails.
 
         Gathered in memory, and written after a few seconds or by ``close``.
         """
-        self._sightings.add(agent_id, public_ip, info)
+        self._sightings.add(agent_id, public_ip, info, network_id)
 
     def flush(self) -> None:
         """Write now what ``agent_seen`` has gathered."""

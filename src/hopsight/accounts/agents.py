@@ -33,6 +33,7 @@ _columns = (
     _table.c.last_seen_s,
     _table.c.public_ip,
     _table.c.given_name,
+    _table.c.network_id,
 )
 """What ``_agent`` takes apart, in its order."""
 
@@ -201,7 +202,7 @@ def names(connection: Connection, aid: int, agent_ids: Collection[str]) -> dict[
 def _agent(row: Sequence[Any]) -> Agent:
     # Taken apart at once: by name it takes longer than the database does.
     (agent_id, aid, agent_name, info, enabled, deleted) = row[:6]
-    (created_s, last_seen_s, public_ip, given_name) = row[6:]
+    (created_s, last_seen_s, public_ip, given_name, network_id) = row[6:]
     return Agent(
         agent_id=agent_id,
         aid=aid,
@@ -213,4 +214,5 @@ def _agent(row: Sequence[Any]) -> Agent:
         last_seen_s=last_seen_s,
         public_ip=public_ip,
         given_name=given_name,
+        network_id=network_id,
     )

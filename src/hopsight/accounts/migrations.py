@@ -40,6 +40,10 @@ def _erasures_are_remembered(connection: Connection) -> None:
     erased_enrolments.create(connection)
 
 
+def _agents_are_on_networks(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE agents ADD COLUMN network_id VARCHAR(12)"))
+
+
 def _users_have_dates(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE users ADD COLUMN created_s INTEGER"))
 
@@ -50,6 +54,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _agents_are_renamed_and_restored,
     _transfers_are_remembered,
     _erasures_are_remembered,
+    _agents_are_on_networks,
     _users_have_dates,
 )
 

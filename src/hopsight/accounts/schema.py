@@ -110,6 +110,8 @@ agents = Table(
     Column("given_name", String(255)),
     # When it was deleted; NULL with ``deleted``: before this was noted, and so too long ago to restore.
     Column("deleted_s", Integer),
+    # Where it measured last: by the network's name it is told where the agent is.
+    Column("network_id", String(12)),
     Index("agents_by_aid", "aid", "deleted", "agent_id"),
 )
 

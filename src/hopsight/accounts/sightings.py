@@ -20,11 +20,19 @@ MAX_WAITING: Final = 10_000
 
 
 class Sighting(Struct, frozen=True):
-    """The newest that is known of one agent; ``info`` None: it has not introduced itself again."""
+    """The newest that is known of one agent.
+
+    Args:
+        seen_s: when it was here, epoch seconds.
+        public_ip: where it came from.
+        info: None: it has not introduced itself again.
+        network_id: None: it has told of no measurement since.
+    """
 
     seen_s: int
     public_ip: str | None
     info: AgentInfo | None
+    network_id: str | None = None
 
 
 class Sightings:
@@ -37,14 +45,16 @@ class Sightings:
         self._flushed_s = clock.monotonic()
         self._flush_at = FLUSH_AT
 
-    def add(self, agent_id: str, public_ip: str | None, info: AgentInfo | None) -> None:
+    def add(
+        self, agent_id: str, public_ip: str | None, info: AgentInfo | None, network_id: str | None = None
+    ) -> None:
         """Note that an agent was here now. Never fails: an upload must not for the sake of this."""
         known = self._waiting.get(agent_id)
         if known is None and len(self._waiting) >= MAX_WAITING:
             return
-        if info is None and known is not None:
-            info = known.info
-        self._waiting[agent_id] = Sighting(int(self._clock.now()), public_ip, info)
+        if known is not None:
+            info, network_id = info or known.info, network_id or known.network_id
+        self._waiting[agent_id] = Sighting(int(self._clock.now()), public_ip, info, network_id)
         age_s = self._clock.monotonic() - self._flushed_s
         if age_s >= FLUSH_EVERY_S or len(self._waiting) >= self._flush_at:
             self._try_flush()
@@ -80,6 +90,7 @@ class Sightings:
             agent,
             last_seen_s=sighting.seen_s,
             public_ip=sighting.public_ip,
+            network_id=sighting.network_id or agent.network_id,
             info=info,
             agent_name=agent.given_name or info.agent_name or info.computer_name,
         )
@@ -88,9 +99,18 @@ class Sightings:
 def _write(connection: Connection, waiting: dict[str, Sighting]) -> None:
     table = schema.agents
     seen = update(table).where(table.c.agent_id == bindparam("id_"))
-    moved = seen.values(last_seen_s=bindparam("seen"), public_ip=bindparam("ip"))
+    moved = seen.values(
+        last_seen_s=bindparam("seen"),
+        public_ip=bindparam("ip"),
+        network_id=func.coalesce(bindparam("network"), table.c.network_id),
+    )
     rows = [
-        {"id_": agent_id, "seen": sighting.seen_s, "ip": sighting.public_ip}
+        {
+            "id_": agent_id,
+            "seen": sighting.seen_s,
+            "ip": sighting.public_ip,
+            "network": sighting.network_id,
+        }
         for agent_id, sighting in waiting.items()
     ]
     connection.execute(moved, rows)

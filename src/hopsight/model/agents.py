@@ -53,7 +53,12 @@ class Target(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Agent(Struct, frozen=True, kw_only=True, gc=False):
-    """An agent as the server knows it; ``given_name``: by an administrator, wins over its own."""
+    """An agent as the server knows it.
+
+    Args:
+        given_name: by an administrator, wins over its own.
+        network_id: where it measured last.
+    """
 
     agent_id: AgentId
     aid: int
@@ -65,3 +70,4 @@ class Agent(Struct, frozen=True, kw_only=True, gc=False):
     last_seen_s: int
     public_ip: str | None
     given_name: str | None = None
+    network_id: str | None = None

@@ -25,7 +25,7 @@ from hopsight.server.checks import Sender, shared_dimensions
 from hopsight.server.kinds.contract import BatchDimensions, KindCheck, RecordCheck
 from hopsight.server.kinds.table import CHECKS
 from hopsight.server.places.atlas import Atlas
-from hopsight.server.places.origins import Seen, look_through, origins_of
+from hopsight.server.places.origins import Seen, look_through, network_of, origins_of
 
 T = TypeVar("T")
 
@@ -55,12 +55,14 @@ class Checked(Struct, frozen=True):
         refused: what never will be.
         info: the agent's introduction of itself, if it sent a good one.
         usage: what the agent costs its machine, if it said so.
+        network_id: the network that the agent is on now, if it said so.
     """
 
     records: dict[str, list[Record]]
     refused: list[Refusal]
     info: AgentInfo | None
     usage: AgentUsage | None
+    network_id: str | None = None
 
 
 class _Decoded(Struct):
@@ -96,7 +98,8 @@ def check_batch(content: bytes, sender: Sender, atlas: Atlas = UNCHARTED) -> Che
         records = _check_list(row, decoded.lists[row.kind], sender, groups, decoded.refused)
         if records:
             kept[row.kind] = records
-    return Checked(kept, decoded.refused, decoded.info, decoded.usage)
+    network_id = network_of(decoded.contexts, seen)
+    return Checked(kept, decoded.refused, decoded.info, decoded.usage, network_id)
 
 
 def _check_list(

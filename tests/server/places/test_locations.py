@@ -15,7 +15,7 @@ from tests.maxmind.written import database
 
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.listings import NetworkName
-from hopsight.model.agents import AgentInfo
+from hopsight.model.agents import AgentInfo, Location
 from hopsight.model.network_documents import NetworkProfileDocument, PathHop, Traceroute
 from hopsight.model.sessions import ProbedNetworkSession
 from hopsight.model.upload import (
@@ -78,12 +78,13 @@ class Site:
         opened: httpx.AsyncClient = self.server.client("", client=(address, 5_000))
         return opened
 
-    async def enrol(self) -> None:
+    async def enrol(self, location: Location | None = None) -> None:
         """Let the agent in."""
         key = self.server.accounts.create_group_key(self.server.aid)
         info = AgentInfo(
             computer_name="c", platform="Linux", os_version="12", kernel_version="6", version="0"
         )
+        info = structs.replace(info, location=location)
         asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret=SECRET, agent=info)
         async with self.client(HERE) as client:
             answer = await client.post(
@@ -156,6 +157,21 @@ class Site:
         )
         return [len((await self.get(path, asked))[key]) for path, key in lists]
 
+    async def agent_place(self) -> Any:
+        """Where the agent is, by version 6 (list, then itself), version 7 and the account group."""
+        async with self.server.client() as client:
+            paths = ("/v6/endpoint-agents", f"/v6/endpoint-agents/{self.agent_id}")
+            places = [(await client.get(path)).json()["endpointAgents"][0].get("location") for path in paths]
+            listed = (await client.get("/v7/endpoint/agents")).json()
+            places.append(listed["agents"][0].get("location"))
+            places.append((await client.get(f"/v7/endpoint/agents/{self.agent_id}")).json().get("location"))
+            (group,) = (await client.get(f"/v6/account-groups/{self.server.aid}")).json()["accountGroups"]
+        name = group["agents"][0].get("location")
+        first = places[0]
+        assert places == [first] * 4
+        assert name == (first and first["locationName"])
+        return first
+
     async def user_session_detail(self) -> dict[str, Any]:
         """The only user session there is, whole."""
         (listed,) = (await self.get("user-sessions"))["userSessions"]
@@ -173,14 +189,14 @@ class Site:
 async def make_site(make_server: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
     """Makes sites with the files that are asked for."""
 
-    async def make(*, asn: bool = False, cities: bool = False) -> Site:
+    async def make(*, asn: bool = False, cities: bool = False, location: Location | None = None) -> Site:
         for name, entries in (("asn", ASN), ("city", CITIES)):
             (tmp_path / name).write_bytes(database(entries, kind=name))
         server = make_server(
             asn_db=tmp_path / "asn" if asn else None, city_db=tmp_path / "city" if cities else None
         )
         site = Site(server)
-        await site.enrol()
+        await site.enrol(location)
         return site
 
     return make
@@ -355,3 +371,50 @@ async def test_names_of_one_account_group_do_not_reach_another(make_site: Callab
     await site.upload(HERE, site.session())
     assert await site.at("Lab") == [1, 0, 0]
     assert await site.at("Secret") == [0, 0, 0]
+
+
+def told(place: dict[str, Any]) -> dict[str, Any]:
+    """A place as agents have it."""
+    return {"locationName": place["location"]} | {key: place[key] for key in ("latitude", "longitude")}
+
+
+async def test_an_agent_without_a_location_has_that_of_its_network_or_address(
+    make_site: Callable[..., Any],
+) -> None:
+    """By where it measures now, also after a restart of the server; in both versions and its group."""
+    site = await make_site(cities=True)
+    assert await site.agent_place() == told(GRAZ)
+    await site.upload(THERE, site.session())
+    assert await site.agent_place() == told(LINZ)
+    accounts = site.server.accounts
+    accounts.networks.set(NetworkName(aid=site.server.aid, network_id=NETWORK, location="Lab"))
+    assert await site.agent_place() == told(LINZ) | {"locationName": "Lab"}
+    accounts.flush()
+    assert await site.agent_place() == told(LINZ) | {"locationName": "Lab"}
+    await site.upload(PRIVATE, site.session())
+    assert await site.agent_place() == {"locationName": "Lab"}
+    await site.upload(PRIVATE, site.session(), network_id="f" * 12)
+    assert await site.agent_place() is None
+
+
+async def test_an_agents_own_location_stays_and_only_gains_coordinates(
+    make_site: Callable[..., Any],
+) -> None:
+    """Its name is its own, and its coordinates where it has any."""
+    named = await make_site(cities=True, location=Location(location_name="My desk"))
+    assert await named.agent_place() == told(GRAZ) | {"locationName": "My desk"}
+    own = Location(location_name="My desk", latitude=1.0, longitude=2.0)
+    whole = await make_site(cities=True, location=own)
+    assert await whole.agent_place() == {"locationName": "My desk", "latitude": 1.0, "longitude": 2.0}
+
+
+async def test_records_that_waited_do_not_move_their_agent(make_site: Callable[..., Any]) -> None:
+    """It is where it measures now, not where it was an hour ago."""
+    site = await make_site()
+    accounts = site.server.accounts
+    for network_id, location in ((NETWORK, "Lab"), ("f" * 12, "Road")):
+        accounts.networks.set(NetworkName(aid=site.server.aid, network_id=network_id, location=location))
+    await site.upload(HERE, site.session())
+    await site.upload(HERE, site.session(ROUND_ID - 3_600), network_id="f" * 12)
+    await site.upload(HERE, site.session(), network_id="no network ID")
+    assert await site.agent_place() == {"locationName": "Lab"}

@@ -66,6 +66,11 @@ class Atlas:
         """Whether there is a file that says who announces what."""
         return self._asn is not None
 
+    @property
+    def knows_places(self) -> bool:
+        """Whether there is a file that says what is where."""
+        return self._city is not None
+
     def network_of(self, address: str | None) -> AsnEntry | None:
         """Who announces an address; None: not public, or not known."""
         return None if self._asn is None or address is None else self._asn.find(address)

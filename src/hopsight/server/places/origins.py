@@ -1,6 +1,7 @@
 """Where the records of a batch were made: worked out once for each of its contexts."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -10,6 +11,7 @@ from msgspec import Struct, structs
 from hopsight.accounts.listings import NetworkName
 from hopsight.maxmind.asn import AsnEntry
 from hopsight.model.network_documents import NetworkProfileDocument
+from hopsight.model.topology import NETWORK_ID_PATTERN
 from hopsight.model.upload import MeasurementContext, NetworkProbeRecord, UserSessionRecord
 from hopsight.model.user_sessions import Coordinates
 from hopsight.server.addresses import canonical_address
@@ -19,6 +21,7 @@ from hopsight.server.places.atlas import Atlas
 FRESH_S: Final = 900
 """Records of older rounds have waited on the endpoint: it may have been elsewhere when it measured."""
 _CACHED: Final = 16_384
+_network_id: Final = re.compile(NETWORK_ID_PATTERN, re.ASCII)
 
 
 class Origin(Struct, frozen=True, kw_only=True, gc=False):
@@ -59,27 +62,33 @@ class Seen(Struct, frozen=True):
     Args:
         addresses: public addresses by context, as the agent said.
         stale: contexts with records that waited.
+        newest: the context of the newest record, if that did not wait.
     """
 
     addresses: Mapping[int, str]
     stale: frozenset[int]
+    newest: int | None
 
 
 def look_through(lists: Iterable[Sequence[Any]], sender: Sender) -> Seen:
     """See what the records of a batch tell; texts among them stand for what could not be read."""
     addresses: dict[int, str] = {}
     stale: set[int] = set()
-    fresh_round = sender.newest_round - AHEAD_S - FRESH_S
+    newest: int | None = None
+    fresh_round = newest_round = sender.newest_round - AHEAD_S - FRESH_S
     for records in lists:
         for record in records:
             if isinstance(record, str):
                 continue
-            if record.document.round_id < fresh_round:
+            round_id = record.document.round_id
+            if round_id < fresh_round:
                 stale.add(record.context)
+            elif newest_round <= round_id <= sender.newest_round:
+                newest_round, newest = round_id, record.context
             profile = _profile_of(record)
             if profile is not None and profile.public_ip_address is not None:
                 addresses.setdefault(record.context, profile.public_ip_address)
-    return Seen(addresses, frozenset(stale))
+    return Seen(addresses, frozenset(stale), newest)
 
 
 def origins_of(
@@ -93,6 +102,13 @@ def origins_of(
     ]
 
 
+def network_of(contexts: Sequence[MeasurementContext | str], seen: Seen) -> str | None:
+    """The ID of the network that the agent is on now; None: it does not say."""
+    context = contexts[seen.newest] if seen.newest is not None and seen.newest < len(contexts) else ""
+    given = "" if isinstance(context, str) else context.network_id or ""
+    return given if _network_id.fullmatch(given) else None
+
+
 def _origin(
     context: MeasurementContext, address: str | None, names: Mapping[str, NetworkName], atlas: Atlas
 ) -> Origin:
@@ -101,7 +117,7 @@ def _origin(
     return Origin(
         public_address=address,
         network=atlas.network_of(address),
-        coordinates=merged(own, _said(name), atlas.place_of(address)),
+        coordinates=merged(own, place_named(name), atlas.place_of(address)),
         org_name=None if name is None else name.org_name,
     )
 
@@ -122,7 +138,8 @@ def merged(*places: Coordinates | None) -> Coordinates | None:
     return None if made == _UNKNOWN else made
 
 
-def _said(name: NetworkName | None) -> Coordinates | None:
+def place_named(name: NetworkName | None) -> Coordinates | None:
+    """The place of a network, by an administrator."""
     if name is None:
         return None
     return Coordinates(latitude=name.latitude, longitude=name.longitude, location=name.location)

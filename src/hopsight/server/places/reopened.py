@@ -60,7 +60,8 @@ class Reopened(Generic[T]):
         self._open = opened
         self._clock = clock
         self._stamp = _stamp_of(path)
-        self._use(opened(path))
+        self._database = opened(path)
+        self._find: Callable[[str], T | None] = lru_cache(_CACHED)(self._database.find)
         self._in_use = self._stamp
         self._looked_s = clock.monotonic()
 
@@ -90,13 +91,10 @@ class Reopened(Generic[T]):
                 self._find = _nothing
             return
         self._database.close()
-        self._use(opened)
+        self._database = opened
+        self._find = lru_cache(_CACHED)(opened.find)
         self._in_use = stamp
         _log.info("a new file is in use", path=str(self._path))
-
-    def _use(self, database: Database[T]) -> None:
-        self._database = database
-        self._find: Callable[[str], T | None] = lru_cache(_CACHED)(database.find)
 
 
 def _nothing(_: str) -> None:

@@ -23,6 +23,7 @@ from hopsight.server.api.v6.documents import (
     UserRole,
 )
 from hopsight.server.api.v6.rendering import render
+from hopsight.server.places.agents import located
 
 PATH: Final = "/v6/account-groups"
 
@@ -67,7 +68,7 @@ async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     document = msgspec.structs.replace(
         _document(asked, group, groups),
         users=[_user(member) for member in members],
-        agents=[_agent(agent) for agent in agents],
+        agents=[_agent(agent) for agent in located(agents, asked.services.atlas)],
     )
     return render(asked.scope, asked.format, AccountGroupsAnswer(account_groups=[document]))
 

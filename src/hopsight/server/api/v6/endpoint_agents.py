@@ -26,6 +26,7 @@ from hopsight.server.api.v6.documents import (
     UserProfile,
 )
 from hopsight.server.api.v6.rendering import render
+from hopsight.server.places.agents import located
 
 PATH: Final = "/v6/endpoint-agents"
 
@@ -76,7 +77,7 @@ async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     )[skipped:]
     agents, more = found[:PAGE_ITEMS], len(found) > PAGE_ITEMS
     pages = Pages(current=number, next=_next_url(asked, agents[-1], number) if more else None)
-    return render(asked.scope, asked.format, _answer(agents, pages))
+    return render(asked.scope, asked.format, _answer(asked, agents, pages))
 
 
 @get(f"{PATH}/{{agentId:str}}", opt=described(_READ))
@@ -89,7 +90,7 @@ async def read_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 
 def render_agent(asked: Asked, agent: Agent) -> Answer:
     """Answer with one agent."""
-    return render(asked.scope, asked.format, _answer([agent], None))
+    return render(asked.scope, asked.format, _answer(asked, [agent], None))
 
 
 def find_agent(asked: Asked, agent_id: str) -> Agent:
@@ -117,8 +118,9 @@ def _next_url(asked: Asked, last: Agent, number: int) -> str:
     return page_url(asked.scope, asked.services.config.public_url, pairs, place)
 
 
-def _answer(agents: list[Agent], pages: Pages | None) -> EndpointAgentsAnswer:
-    return EndpointAgentsAnswer(endpoint_agents=[_document(agent) for agent in agents], pages=pages)
+def _answer(asked: Asked, agents: list[Agent], pages: Pages | None) -> EndpointAgentsAnswer:
+    documents = [_document(agent) for agent in located(agents, asked.services.atlas)]
+    return EndpointAgentsAnswer(endpoint_agents=documents, pages=pages)
 
 
 def _document(agent: Agent) -> EndpointAgent:

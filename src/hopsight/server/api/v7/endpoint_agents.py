@@ -21,6 +21,7 @@ from hopsight.server.api.v7.cursors import PARAMETER, format_cursor, parse_curso
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, CURSOR, operation, path_parameter
 from hopsight.server.api.v7.documents import Link, Links
 from hopsight.server.api.v7.parameters import count_up_to, expanded, flag
+from hopsight.server.places.agents import located
 
 PATH: Final = "/v7/endpoint/agents"
 TAG: Final = "Endpoint agents"
@@ -128,7 +129,8 @@ def find_agent(asked: Asked, agent_id: str, *, deleted: bool = False) -> Agent:
 def answer_agent(asked: Asked, agent: Agent) -> Answer:
     """Answer with one agent."""
     clients = "clients" in expanded(asked.parameters, _EXPANDABLE)
-    return answer(asked, agent_document(agent, clients=clients, href=_href(asked, agent)))
+    (found,) = located([agent], asked.services.atlas)
+    return answer(asked, agent_document(found, clients=clients, href=_href(asked, agent)))
 
 
 async def _answer_page(asked: Asked, filters: AgentFilters) -> Answer:
@@ -144,7 +146,8 @@ async def _answer_page(asked: Asked, filters: AgentFilters) -> Answer:
     )
     clients = "clients" in expanded(parameters, _EXPANDABLE)
     found = await find_agents(asked.services.accounts, asked.services.clock, wanted)
-    documents = [agent_document(each, clients=clients, href=_href(asked, each)) for each in found.page]
+    agents = located(found.page, asked.services.atlas)
+    documents = [agent_document(each, clients=clients, href=_href(asked, each)) for each in agents]
     links = Links(next=_next(asked, found.page[-1]) if found.more else None)
     return answer(asked, AgentList(total_agents=found.total, agents=documents, links=links))
 
