@@ -279,6 +279,16 @@ def test_a_user_of_the_server_is_erased_by_address(served: Any, admin: Run) -> N
     assert len(json.loads(admin("token", "list", "--json").stdout)["tokens"]) == 2
 
 
+def test_what_is_left_is_shown_and_ends_with_1(admin: Run, jane: Machine) -> None:
+    """A place that erasing does not reach, a name that somebody chose, is found by the count afterwards."""
+    admin("account-group", "create", f"only {jane.agent_id}")
+    answer = admin("erase", "--agent", jane.agent_id, "--yes", "--json")
+    assert answer.returncode == 1
+    assert "1 row(s) are left" in answer.stderr
+    left = {table: after for table, (_, after) in counted(answer).items() if after}
+    assert left == {"accounts.account_groups": 1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
