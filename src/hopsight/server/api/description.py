@@ -20,7 +20,7 @@ _PATH_PARAMETER: Final = re.compile(r"\{(\w+):\w+\}")
 
 _FIRST_ERROR: Final = 400
 _UNAUTHORIZED: Final = 401
-_NO_CONTENT: Final = 204
+_BODYLESS: Final = frozenset({202, 204})
 _PREFIXES: Final = {"/hopsight/": "hopsight_", "/v7/": "v7_"}
 
 STATUSES: Final = {
@@ -132,7 +132,8 @@ def describe_api(handlers: Iterable[Any], known: Mapping[tuple[str, str], Operat
 
 _ABOUT: Final = (
     "Every version 6 path also works with the suffix `.json` or `.xml`, and without `/v6`. The XML schema is "
-    "at `/v6/docs/te-api-v6.xsd`. `/hopsight/v1` is our own API, in JSON."
+    "at `/v6/docs/te-api-v6.xsd`. Version 7 is JSON alone, for `Bearer` alone. "
+    "`/hopsight/v1` is our own API, in JSON."
 )
 _SECURITY: Final = {
     "token": {"type": "http", "scheme": "bearer", "description": "A user's token"},
@@ -186,7 +187,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _answer(operation: Operation, references: dict[type[Struct], Any]) -> dict[str, Any]:
-    if operation.success == _NO_CONTENT:
+    if operation.success in _BODYLESS:
         return {"description": "done"}
     return {"description": "done", "content": _content(operation.answer, operation.answer_types, references)}
 

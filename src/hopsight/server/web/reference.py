@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from hopsight.server.web.schemas import Document, Value, describe_document, describe_value, reference
 
-_JSON: Final = "application/json"
 _CREDENTIALS: Final = {
     "token": ("token, as Bearer", "-H 'Authorization: Bearer TOKEN'"),
     "emailAndToken": ("e-mail address and token, as HTTP Basic", "-u 'EMAIL:TOKEN'"),
@@ -104,7 +103,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], base: str) -> 
         body=_document_of(body),
         body_required=body.get("required", False),
         answer=_document_of(done),
-        media_types=list(done["content"]),
+        media_types=list(done.get("content", {})),
         statuses=[
             ShownStatus(code=code, meaning=answer["description"], document=_document_of(answer))
             for code, answer in operation["responses"].items()
@@ -124,14 +123,15 @@ def _parameter(parameter: dict[str, Any]) -> ShownParameter:
 
 
 def _document_of(content: dict[str, Any]) -> str:
-    return reference(content.get("content", {}).get(_JSON, {}).get("schema", {}))
+    schemas = [each["schema"] for each in content.get("content", {}).values() if "schema" in each]
+    return reference(schemas[0]) if schemas else ""
 
 
 def _example(method: str, path: str, operation: dict[str, Any], schemes: list[str], base: str) -> str:
     parts = ["curl"]
     if schemes:
         parts.append(_CREDENTIALS[_SHOWN_FIRST if _SHOWN_FIRST in schemes else schemes[0]][1])
-    if method != "GET" and "requestBody" not in operation:
+    if method != ("POST" if "requestBody" in operation else "GET"):
         parts.append(f"-X {method}")
     if "requestBody" in operation:
         body = BODIES.get(operation["operationId"], "@body.json")
