@@ -49,6 +49,7 @@ class World:
         self.deleted_id = self.enrol()
         self.accounts.delete_agent(self.aid, self.deleted_id)
         self.accounts.networks.set(NetworkName(aid=self.aid, network_id=NETWORK_ID, location="There"))
+        self.accounts.labels.add(self.agent_id, "desk")
         self.target_id = self.accounts.add_target(self.aid, Target(host="a.example"))
 
     def enrol(self) -> str:
@@ -99,6 +100,8 @@ CALLS: dict[str, Callable[[World], Any]] = {
         NetworkName(aid=w.aid, network_id="0123456789ab", location="Here"), by=BY
     ),
     "networks.remove": lambda w: w.accounts.networks.remove(w.aid, NETWORK_ID, by=BY),
+    "labels.add": lambda w: w.accounts.labels.add(w.agent_id, "lab", by=BY),
+    "labels.remove": lambda w: w.accounts.labels.remove(w.agent_id, "desk", by=BY),
     "personal_data.erase": lambda w: w.accounts.personal_data.erase(Subject(agent_ids=(w.agent_id,)), by=BY),
     "personal_data.note_export": lambda w: w.accounts.personal_data.note_export(
         Subject(agent_ids=(w.agent_id,)), by=BY

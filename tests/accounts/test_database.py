@@ -115,6 +115,7 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
             "audit_events",
             "agent_former_groups",
             "erased_enrolments",
+            "agent_labels",
         ):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("given_name", "deleted_s", "network_id"):
@@ -140,6 +141,7 @@ def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock:
     aid = accounts.create_account_group("Main")
     accounts.create_user("before@example.com", Role.USER, [aid])
     with accounts._database.write() as connection:
+        connection.execute(text("DROP TABLE agent_labels"))
         connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
         version = MIGRATIONS.index(migrations._users_have_dates) + 1
         connection.execute(update(schema.schema_version).values(version=version))
@@ -160,6 +162,7 @@ def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock
     asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret="s" * 43, agent=info)
     agent_id = accounts.enrol(accounts.create_group_key(aid), asked, None).agent_id
     with accounts._database.write() as connection:
+        connection.execute(text("DROP TABLE agent_labels"))
         version = MIGRATIONS.index(migrations._agents_are_on_networks) + 1
         for table, column in (("agents", "network_id"), ("users", "created_s")):
             connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))

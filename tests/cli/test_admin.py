@@ -249,3 +249,25 @@ def test_agents_are_renamed_moved_and_restored_and_the_log_tells(
     ]
     assert {event["user"] for event in events} == {"command line"}
     assert "reception" in events[1]["resources"]
+
+
+def test_labels_are_put_on_agents_and_shown_with_them(
+    run: Run, run_json: Callable[..., Any], aid: str, data: Path
+) -> None:
+    """Added, listed, shown with the agents for people and scripts, and removed."""
+    created = run("connection-string", "create", "--account-group", aid, "--url", "http://127.0.0.1")
+    info = AgentInfo(computer_name="pc", platform="Linux", os_version="12", kernel_version="6", version="0")
+    accounts = Accounts.open(None, data, FakeClock())
+    enrolment = Enrolment(enrolment_id=str(uuid.uuid4()), secret="s" * 43, agent=info)
+    agent_id = accounts.enrol(parse_connection_string(created).key, enrolment, None).agent_id
+    accounts.close()
+    for label in ("sales", "Berlin"):
+        assert run_json("label", "add", agent_id, label) == {"agentId": agent_id, "label": label}
+    rows = [{"aid": 1, "agentId": agent_id, "label": label} for label in ("Berlin", "sales")]
+    assert run_json("label", "list") == {"labels": rows}
+    assert run_json("agent", "list")["agents"][0]["labels"] == ["Berlin", "sales"]
+    assert "Berlin, sales" in run("agent", "list")
+    for label in ("sales", "Berlin"):
+        run("label", "remove", agent_id, label)
+    assert run_json("label", "list", "--account-group", aid) == {"labels": []}
+    assert run_json("agent", "list")["agents"][0]["labels"] == []

@@ -23,6 +23,7 @@ from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
 from hopsight.accounts.database import Database
+from hopsight.accounts.labels import Labels
 from hopsight.accounts.listings import (
     GroupKey,
     ListedTarget,
@@ -62,6 +63,7 @@ class Accounts(OrganizationAccounts):
         self._targets = RevisionCache[int, tuple[ListedTarget, ...]]()
         self._sightings = Sightings(database, clock)
         self.networks = NetworkNames(database, clock)
+        self.labels = Labels(database, clock)
         self.personal_data = PersonalData(database, clock)
 
     @classmethod

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
 from hopsight.accounts.schema import (
+    agent_labels,
     audit_events,
     erased_enrolments,
     former_groups,
@@ -48,6 +49,10 @@ def _users_have_dates(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE users ADD COLUMN created_s INTEGER"))
 
 
+def _agents_have_labels(connection: Connection) -> None:
+    agent_labels.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
@@ -56,6 +61,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _erasures_are_remembered,
     _agents_are_on_networks,
     _users_have_dates,
+    _agents_have_labels,
 )
 
 

@@ -145,6 +145,14 @@ target_agents = Table(
     Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
 )
 
+# What operators call agents to tell them apart; any number of agents may share one.
+agent_labels = Table(
+    "agent_labels",
+    metadata,
+    Column("agent_id", ForeignKey("agents.agent_id", ondelete="CASCADE"), primary_key=True),
+    Column("label", String(255), primary_key=True),
+)
+
 # What administrators call networks, and where they are: for those that no database of addresses knows.
 network_names = Table(
     "network_names",

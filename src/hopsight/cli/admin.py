@@ -1,6 +1,14 @@
 """``hopsight admin``: who may see what, which agents there are, and what they measure."""
 
-from hopsight.cli import admin_agents, admin_audit, admin_networks, admin_people, admin_privacy, admin_targets
+from hopsight.cli import (
+    admin_agents,
+    admin_audit,
+    admin_labels,
+    admin_networks,
+    admin_people,
+    admin_privacy,
+    admin_targets,
+)
 from hopsight.cli.admin_options import group
 
 app = group("Manage accounts and agents: on the server's own data, whether it runs or not.")
@@ -11,6 +19,7 @@ app.add_typer(admin_people.users, name="user")
 app.add_typer(admin_people.tokens, name="token")
 app.add_typer(admin_agents.connection_strings, name="connection-string")
 app.add_typer(admin_agents.agents, name="agent")
+app.add_typer(admin_labels.labels, name="label")
 app.add_typer(admin_targets.targets, name="target")
 app.add_typer(admin_networks.networks, name="network")
 app.add_typer(admin_audit.audit, name="audit")

@@ -121,7 +121,12 @@ def list_agents(
     """Show agents."""
     with open_accounts(data, accounts_url) as accounts:
         aids = [item.aid for item in accounts.account_groups()] if account_group is None else [account_group]
-        rows = [_agent_row(agent) for aid in aids for agent in _all_agents(accounts, aid, deleted=deleted)]
+        rows = [
+            _agent_row(agent, labels.get(agent.agent_id, []), as_json=json)
+            for aid in aids
+            for labels in (accounts.labels.by_agent(aid),)
+            for agent in _all_agents(accounts, aid, deleted=deleted)
+        ]
     print_listing("agents", rows, as_json=json)
 
 
@@ -132,7 +137,7 @@ def _all_agents(accounts: "Accounts", aid: int, *, deleted: bool) -> "Iterator[A
         after = page[-1].agent_id
 
 
-def _agent_row(agent: "Agent") -> dict[str, object]:
+def _agent_row(agent: "Agent", labels: list[str], *, as_json: bool) -> dict[str, object]:
     from hopsight.model.times import format_utc
 
     return {
@@ -143,6 +148,7 @@ def _agent_row(agent: "Agent") -> dict[str, object]:
         "status": "enabled" if agent.enabled else "disabled",
         "lastSeen": format_utc(agent.last_seen_s),
         "publicIp": agent.public_ip,
+        "labels": labels if as_json else ", ".join(labels) or None,
     }
 
 
