@@ -102,6 +102,16 @@ def test_what_the_server_said_before_the_first_look_holds(place: Place) -> None:
     assert place.surroundings.look().public_address == "84.255.241.1"
 
 
+def test_an_address_that_changes_within_its_range_is_the_same_network(place: Place) -> None:
+    """Uploads tell the range as the configuration does: not even for a moment is it another network."""
+    place.surroundings.look()
+    place.surroundings.saw_public_address("84.255.241.1", "84.255.241.0-84.255.241.255")
+    before = place.surroundings.profile()
+    place.surroundings.saw_public_address("84.255.241.9", "84.255.241.0-84.255.241.255")
+    after = place.surroundings.profile()
+    assert (after.public_address, after.network_id) == ("84.255.241.9", before.network_id)
+
+
 def test_a_server_that_sees_both_families_sees_one_network(place: Place) -> None:
     """Connections come now by one, now by the other: the local prefix's family says which counts."""
     place.surroundings.look()
