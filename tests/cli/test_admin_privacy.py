@@ -15,7 +15,10 @@ import aiohttp
 import httpx
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from hopsight.cli.admin import app
+from hopsight.errors import StoreUnavailableError
 from hopsight.model.agents import AgentInfo
 from hopsight.model.connection import parse_connection_string
 from hopsight.model.upload import (
@@ -26,6 +29,8 @@ from hopsight.model.upload import (
     UploadBatch,
     UserSessionRecord,
 )
+from hopsight.storage import sqlite_agent
+from hopsight.storage.sqlite_file import open_reader
 from hopsight.testing import sample_session, sample_user_session_record
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -287,6 +292,24 @@ def test_what_is_left_is_shown_and_ends_with_1(admin: Run, jane: Machine) -> Non
     assert "1 row(s) are left" in answer.stderr
     left = {table: after for table, (_, after) in counted(answer).items() if after}
     assert left == {"accounts.account_groups": 1}
+
+
+def test_what_was_broken_off_is_finished_by_the_next_run(
+    served: Any, admin: Run, jane: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody reads for long the bytes cannot go: that is said, with how to go on."""
+    monkeypatch.setattr(sqlite_agent, "SWEEP_WAIT_MS", 100)
+    reader = open_reader(served.data / "sessions.db")
+    reader.execute("BEGIN; SELECT count(*) FROM network_sessions").fetchall()
+    erase = ["erase", "--agent", jane.agent_id, "--yes", "--data", str(served.data)]
+    with pytest.raises(
+        StoreUnavailableError, match=f"Go on with: hopsight admin erase --agent {jane.agent_id}"
+    ):
+        CliRunner().invoke(app, erase, catch_exceptions=False)
+    reader.close()
+    assert jane.upload().status_code == 401
+    assert admin("erase", "--agent", jane.agent_id, "--yes").returncode == 0
+    assert jane.agent_id.encode() not in files(served.data)
 
 
 @pytest.mark.parametrize(

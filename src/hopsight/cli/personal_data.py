@@ -192,7 +192,8 @@ def erase(at: Place, found: Person) -> Outcome:
         swept = personal.sweep()
         after = _run(lambda: _count(at, subject))
     except StoreUnavailableError as error:
-        again = " ".join(f"hopsight admin erase --agent {agent_id};" for agent_id in subject.agent_ids)
+        again = "; ".join(f"hopsight admin erase --agent {agent_id}" for agent_id in subject.agent_ids)
+        again = again or "the same; bytes that are left go with the next erasing of whomever"
         raise StoreUnavailableError(
             f"Erasing did not come to its end: {error}. Go on with: {again}"
         ) from error
@@ -247,7 +248,8 @@ async def _erase_records(at: Place, subject: Subject) -> list[Erased]:
                 total[each.table] = Erased(
                     table=each.table, found=known.found + each.found, left=known.left + each.left
                 )
-        await store.sweep()
+        if subject.agent_ids:
+            await store.sweep()
     return list(total.values())
 
 
