@@ -1,6 +1,7 @@
 """The lists of the API beside each other: time of a page of each against network sessions', and store calls.
 
-Over a fleet's simulated history: all lists in turn, one server process on one core, wrk on the other.
+Over a fleet's simulated history: all lists in turn, one server process on one core, wrk on the other. Ratios
+are of the server's CPU time: on a machine that does other things, too, it is steadier than the clock.
 Afterwards the same store is opened in this process, and what one page asks it is counted.
 """
 
@@ -14,10 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import psutil
 from benchmarks.lists import LISTS, RANGE, STANDARD, CountedStore, ListRow
 from benchmarks.loads import CONNECTIONS, Client, wrk
 from benchmarks.options import run_alone
-from benchmarks.report import Result, Series, Target, progress
+from benchmarks.report import Result, Series, Target, progress, ratio
 from benchmarks.servers import HOPSIGHT, NO_RATE_LIMIT, Account, Server, hopsight_server, make_account, need
 from msgspec import Struct
 
@@ -37,12 +39,13 @@ SLOWEST = 3.0
 
 
 class ListLoad(Struct, kw_only=True):
-    """What was found of one list: milliseconds of server time a page, one value a round."""
+    """What was found of one list: milliseconds a page, and of the server's CPU; one value a round."""
 
     row: ListRow
     items: int
     size: int
     times_ms: list[float] = []
+    cpu_ms: list[float] = []
     calls: list[str] = []
 
 
@@ -82,17 +85,23 @@ def _first(server: Server, account: Account, row: ListRow) -> ListLoad:
 def _interleave(
     server: Server, account: Account, loads: Sequence[ListLoad], arguments: argparse.Namespace
 ) -> None:
-    def asked(row: ListRow, seconds: float) -> float:
-        return 1000 / wrk(server.url + row.target, account.token, seconds, posted=row.posted).per_s
+    process = psutil.Process(server.pid)
+
+    def asked(row: ListRow, seconds: float) -> tuple[float, float]:
+        before = process.cpu_times()
+        found = wrk(server.url + row.target, account.token, seconds, posted=row.posted)
+        after = process.cpu_times()
+        used_s = after.user + after.system - before.user - before.system
+        return 1000 / found.per_s, 1000 * used_s / found.requests
 
     for load in loads:
         asked(load.row, WARM_UP_S)
     for number in range(arguments.rounds):
         for load in loads:
-            load.times_ms.append(asked(load.row, arguments.seconds))
-        progress(
-            f"round {number + 1}: " + ", ".join(f"{ll.row.name} {ll.times_ms[-1]:.2f} ms" for ll in loads)
-        )
+            time_ms, cpu_ms = asked(load.row, arguments.seconds)
+            load.times_ms.append(time_ms)
+            load.cpu_ms.append(cpu_ms)
+        progress(f"round {number + 1}: " + ", ".join(f"{ll.row.name} {ll.cpu_ms[-1]:.2f} ms" for ll in loads))
 
 
 async def _count_calls(account: Account, loads: Sequence[ListLoad]) -> None:
@@ -136,21 +145,15 @@ def _told(calls: dict[str, int]) -> str:
 def _result(loads: Sequence[ListLoad]) -> Result:
     standard = next(load for load in loads if load.row is STANDARD)
     pages = [Series(name=load.row.name, unit="ms/page", values=load.times_ms) for load in loads]
-    others = [load for load in loads if load is not standard]
-    ratios = [
-        Series(name=f"{load.row.name} / {standard.row.name}", unit="x", values=_times(load, standard))
-        for load in others
-    ]
+    cpu = [Series(name=f"{load.row.name}, CPU", unit="ms/page", values=load.cpu_ms) for load in loads]
+    own = cpu[loads.index(standard)]
+    ratios = [ratio(series, own) for series in cpu if series is not own]
     return Result(
         bench=f"lists beside each other, {CONNECTIONS} connections",
-        series=[*pages, *ratios],
+        series=[*pages, *cpu, *ratios],
         targets=[Target(name=series.name, value=series.median, bound=SLOWEST) for series in ratios],
         notes=[*map(_note, loads), f"simulated: {AGENTS:,} agents, {HOURS:g} h; time range: {RANGE}"],
     )
-
-
-def _times(load: ListLoad, standard: ListLoad) -> list[float]:
-    return [ours / theirs for ours, theirs in zip(load.times_ms, standard.times_ms, strict=True)]
 
 
 def _note(load: ListLoad) -> str:

@@ -11,7 +11,6 @@ from hopsight.model.sessions import NetworkSession
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.description import described
 from hopsight.server.api.filters import SearchBody
-from hopsight.server.api.v6.asking import Asked
 from hopsight.server.api.v6.descriptions import RECORD_PARAMETERS, operation
 from hopsight.server.api.v6.documents import RECORDS
 from hopsight.server.api.v6.records import ListRules, list_records, search_records
@@ -39,14 +38,22 @@ _decode: Final = msgspec.json.Decoder(NetworkSession).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _plain(_: Asked, body: bytes) -> bytes:
-    # VPN and proxy are version 7's. The few that have them are written anew; the others go out as they are.
-    if b'"vpn":' in body or b'"proxy":' in body:
+# VPN and proxy come after the machine's metrics: what ends with these has neither, and is known by its end.
+_METRICS_END: Final = b'"physicalMemoryTotalBytes":'
+_END_CHARS: Final = len(_METRICS_END) + len(f"{2**62}}}}}")
+
+
+def plain(body: bytes) -> bytes:
+    """A stored session as version 6 knows it: VPN and proxy are version 7's.
+
+    The few that have them are written anew; the others go out as they are, without being read through.
+    """
+    if body.find(_METRICS_END, -_END_CHARS) < 0 and (b'"vpn":' in body or b'"proxy":' in body):
         return _encode(_decode(body))
     return body
 
 
-_RULES: Final = ListRules(shown=_plain)
+_RULES: Final = ListRules(shown=lambda _: plain)
 
 
 @get(PATH, opt=described(_LISTED))

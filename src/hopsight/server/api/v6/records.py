@@ -17,8 +17,8 @@ from hopsight.server.api.record_pages import fetch, next_url, parse_walk, tail_o
 from hopsight.server.api.v6.asking import Asked, ask
 from hopsight.server.api.v6.rendering import render_records
 
-Shown = Callable[[Asked, bytes], bytes]
-"""From a stored document to what is served of it."""
+Shown = Callable[[Asked], Callable[[bytes], bytes]]
+"""From what is asked to how a stored document is served to who asks."""
 
 
 class ListRules(Struct, frozen=True):
@@ -68,8 +68,7 @@ async def _answer(asked: Asked, kind: str, filters: tuple[SearchFilter, ...], ru
     _check_range(walk.time_range, rules.most_s)
     query, page = await fetch(walk, services.store)
     following = next_url(walk, query, page, asked.scope, asked.parameters, services.config.public_url)
-    shown = rules.shown
-    bodies = page.bodies if shown is None else [shown(asked, body) for body in page.bodies]
+    bodies = page.bodies if rules.shown is None else list(map(rules.shown(asked), page.bodies))
     answer = render_records(asked.scope, asked.format, kind, bodies, tail_of(walk, following))
     services.metrics.page_built(services.clock.monotonic() - started_s)
     return answer

@@ -1,5 +1,6 @@
 """User sessions (API.md sections 3.2 and 3.3)."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -61,13 +62,17 @@ _name_of: Final = msgspec.json.Decoder(_Named).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _with_permalink(asked: Asked, body: bytes) -> bytes:
-    base = origin(asked.scope, asked.services.config.public_url)
-    url = link(base, f"/sessions/{_name_of(body).user_session_id}", [])
-    return b'%b,"permalink":%b}' % (body[:-1], _encode(url))
+def _permalinks(asked: Asked) -> Callable[[bytes], bytes]:
+    base = link(origin(asked.scope, asked.services.config.public_url), "/sessions/", [])
+
+    def with_permalink(body: bytes) -> bytes:
+        # IDs of sessions are checked when they are taken in: there is nothing in them to escape.
+        return b'%b,"permalink":%b}' % (body[:-1], _encode(base + _name_of(body).user_session_id))
+
+    return with_permalink
 
 
-_RULES: Final = ListRules(shown=_with_permalink)
+_RULES: Final = ListRules(shown=_permalinks)
 
 
 @get(PATH, opt=described(_LISTED))
@@ -88,7 +93,7 @@ async def read_user_session(request: Request[Any, Any, Any]) -> Answer:
     asked = ask(request)
     text = request.path_params["userSessionId"]
     record = await read_stored(asked, USER_SESSIONS, Cursor(parse_session_id(text).round_id, text))
-    whole = merged(_with_permalink(asked, record.body), record.detail)
+    whole = merged(_permalinks(asked)(record.body), record.detail)
     return render_record(asked.scope, asked.format, USER_SESSIONS, whole)
 
 
