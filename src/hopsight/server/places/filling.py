@@ -4,7 +4,7 @@ from msgspec import structs
 
 from hopsight.model.network_documents import NetworkProfileDocument, PathHop, Traceroute
 from hopsight.model.topology import NetworkProbeDetail
-from hopsight.model.user_sessions import SessionDetail, SessionNetwork
+from hopsight.model.user_sessions import Coordinates, SessionDetail, SessionNetwork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.places.origins import Origin, merged
 
@@ -22,17 +22,22 @@ def fill_session(detail: SessionDetail, origin: Origin, atlas: Atlas) -> Session
 def fill_probe(detail: NetworkProbeDetail, origin: Origin, atlas: Atlas) -> NetworkProbeDetail:
     """The same for a probe of the local infrastructure."""
     profile = _profile(detail.network_profile, origin, atlas)
-    coordinates = merged(detail.coordinates, origin.coordinates)
+    coordinates = _coordinates(detail.coordinates, origin)
     if profile is detail.network_profile and coordinates == detail.coordinates:
         return detail
     return structs.replace(detail, network_profile=profile, coordinates=coordinates)
 
 
 def _with(detail: SessionDetail, origin: Origin, network: SessionNetwork) -> SessionDetail:
-    coordinates = merged(detail.coordinates, origin.coordinates)
+    coordinates = _coordinates(detail.coordinates, origin)
     if network is detail.network and coordinates == detail.coordinates:
         return detail
     return structs.replace(detail, network=network, coordinates=coordinates)
+
+
+def _coordinates(said: Coordinates | None, origin: Origin) -> Coordinates | None:
+    # Mostly none are said: and this is asked for every record.
+    return origin.coordinates if said is None else merged(said, origin.coordinates)
 
 
 def _profile(
