@@ -26,6 +26,8 @@ ENTRIES: dict[str, Any] = {
     "4.1.0.0/16": {"location": {"latitude": 91.0, "longitude": 14.0}, "country": {"name": "Nowhere"}},
     "5.1.0.0/16": {"location": {"latitude": 0.0, "longitude": -180.0}},
     "6.1.0.0/16": {"registered_country": {"names": {"en": "elsewhere"}}},
+    "7.1.0.0/16": {"city": "Skofja Loka", "state1": "Gorenjska", "state2": "", "country_code": "SI"},
+    "8.1.0.0/16": {"country": {"iso_code": "SI"}, "subdivisions": []},
     "10.0.0.0/8": {"country": {"names": {"en": "private"}}},
     "2606:4700::/32": {"country": {"names": {"en": "Slovenia"}}},
 }
@@ -48,8 +50,10 @@ def test_places_have_names_and_coordinates_in_either_shape(tmp_path: Path) -> No
     assert cities.find("3.1.0.1") == graz
     assert cities.find("4.1.0.1") == Coordinates(location="Nowhere")
     assert cities.find("5.1.0.1") == Coordinates(latitude=0.0, longitude=-180.0)
+    assert cities.find("7.1.0.1") == Coordinates(location="Skofja Loka, Gorenjska, SI")
+    assert cities.find("8.1.0.1") == Coordinates(location="SI")
     assert cities.find("2606:4700::1") == Coordinates(location="Slovenia")
-    for unknown in ("6.1.0.1", "7.1.1.1", "10.1.1.1", "fe80::1", "2a00::1"):
+    for unknown in ("6.1.0.1", "9.1.1.1", "10.1.1.1", "fe80::1", "2a00::1"):
         assert cities.find(unknown) is None
     cities.close()
 

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from hopsight.maxmind.file import MaxmindFile
-from hopsight.maxmind.texts import MAX_CHARS, clean_text
+from hopsight.maxmind.texts import MAX_CHARS, clean_text, first_text
 from hopsight.model.user_sessions import Coordinates
 
 _ACCEPTED: Final = "a file in the MaxMind format (.mmdb) with cities or countries"
 _MAX_LATITUDE: Final = 90.0
 _MAX_LONGITUDE: Final = 180.0
 _LANGUAGE: Final = "en"
+# As MaxMind and DB-IP have it, then flat: IPinfo, ip-location-db.
+_CITY: Final = ("city",)
+_REGION: Final = ("subdivisions", "region", "state1")
+_COUNTRY: Final = ("country", "country_name", "country_code")
 
 
 class CityDatabase:
@@ -37,7 +41,7 @@ class CityDatabase:
 
 
 def _place(record: Any) -> Coordinates | None:
-    """A place, in the shape of MaxMind and DB-IP, or in the flat one of IPinfo; None: there is none."""
+    """A place, in the shape of MaxMind and DB-IP, or in a flat one; None: there is none."""
     if not isinstance(record, dict):
         return None
     inside = record.get("location")
@@ -55,23 +59,24 @@ def _place(record: Any) -> Coordinates | None:
 
 def _name(record: dict[str, Any]) -> str | None:
     """``London, England, United Kingdom``: as much of it as the record has, each name once."""
-    subdivisions = record.get("subdivisions")
-    region = subdivisions[0] if isinstance(subdivisions, list) and subdivisions else record.get("region")
-    parts = (
-        _called(record.get("city")),
-        _called(region),
-        _called(record.get("country")),
-    )
+    parts = (_first_called(record, keys) for keys in (_CITY, _REGION, _COUNTRY))
     name = ", ".join(dict.fromkeys(part for part in parts if part is not None))
     return name[:MAX_CHARS] or None
 
 
+def _first_called(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((name for key in keys if (name := _called(record.get(key))) is not None), None)
+
+
 def _called(value: Any) -> str | None:
+    if isinstance(value, list):
+        # Subdivisions: the largest first.
+        return _called(value[0]) if value and isinstance(value[0], dict) else None
     if not isinstance(value, dict):
         return clean_text(value)
     names = value.get("names")
     if not isinstance(names, dict):
-        return clean_text(value.get("name"))
+        return first_text(value, ("name", "iso_code"))
     return clean_text(names.get(_LANGUAGE)) or next(
         (text for each in names.values() if (text := clean_text(each)) is not None), None
     )
