@@ -366,5 +366,6 @@ def test_the_way_is_kept_with_its_addresses_in_one_spelling() -> None:
     stored = msgspec.json.decode(kept.body)
     assert (stored["vpn"]["target"], stored["proxy"]["target"]) == ("2001:db8::1", "192.0.2.1")
     for name in ("vpn", "proxy"):
-        refused = check(record(document(**{name: way | {"target": "router"}}))).refused
+        changes: dict[str, Any] = {name: way | {"target": "router"}}
+        refused = check(record(document(**changes))).refused
         assert [each.reason for each in refused] == [f"{name}.target: not an IP address"]

@@ -12,8 +12,8 @@ from hopsight.model.ids import parse_session_id
 from hopsight.model.upload import MAX_BATCH_RECORDS, Enrolment, NetworkSessionRecord, UploadBatch
 from hopsight.simulation.conditions import OUTAGE_BLOCK_S, load_at, outage_in
 from hopsight.simulation.fleet import agent_at, enrolment_of
-from hopsight.simulation.run import batches
 from hopsight.simulation.pings import PROBES
+from hopsight.simulation.run import batches
 from hopsight.simulation.sessions import Sessions, rounds_until
 from hopsight.simulation.world import SITES
 from hopsight.testing import AGENT_ID

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import apsw
 
 from hopsight.errors import StoreUnavailableError
+from hopsight.model.aggregates import Group, GroupOrder, Summary
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import PageOf, Query, Record
 from hopsight.storage.sqlite_agent import (
@@ -28,6 +29,7 @@ from hopsight.storage.sqlite_agent import (
     spans_of,
     sweep,
 )
+from hopsight.storage.sqlite_aggregates import read_ranks, read_summary
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
 from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
@@ -83,6 +85,18 @@ class SqliteStore:
     async def count_by(self, query: Query, column: str) -> dict[str | None, int]:
         """How many of the records there are of each value of ``column``, a field of ``Dimensions``."""
         return await self._long_reads.run(lambda connection: read_counts(connection, query, column))
+
+    async def summarize(self, query: Query, bucket_s: int) -> Summary:
+        """What all records that a question admits come to, in whole and in buckets."""
+        return await self._long_reads.run(lambda connection: read_summary(connection, query, bucket_s))
+
+    async def rank(
+        self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
+    ) -> list[Group]:
+        """What they come to by value of a dimension."""
+        return await self._long_reads.run(
+            lambda connection: read_ranks(connection, query, column, bucket_s, order, limit)
+        )
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in short transactions between those of ``add``."""

@@ -94,8 +94,8 @@ def read_counts(connection: apsw.Connection, question: Query, column: str) -> di
     )
     bindings = {
         "aid": question.aid,
-        "first": _bounded(question.first_round),
-        "last": _bounded(question.last_round),
+        "first": bounded(question.first_round),
+        "last": bounded(question.last_round),
     }
     rows: list[Any] = connection.execute(sql, bindings | values).fetchall()
     return dict(rows)
@@ -133,6 +133,16 @@ def _matching_dims(connection: apsw.Connection, table: str, query: Query) -> "ar
     return array.array("q", (row[0] for row in connection.execute(sql, bindings | {"aid": query.aid})))
 
 
+def matching(
+    connection: apsw.Connection, table: str, query: Query, columns: tuple[str, ...]
+) -> list[tuple[Any, ...]]:
+    """The combinations of dimensions that a question admits: their numbers, then these columns of theirs."""
+    conditions, bindings = _conditions(query)
+    named = ", ".join(f'"{column}"' for column in columns)
+    sql = f"SELECT dim, {named} FROM {table}_dim WHERE aid = :aid{conditions}"
+    return connection.execute(sql, bindings | {"aid": query.aid}).fetchall()
+
+
 def _conditions(query: Query) -> tuple[str, Bindings]:
     """The filters as conditions on a dimension table."""
     conditions = "".join(f" AND {_condition(place, one)}" for place, one in enumerate(query.filters))
@@ -167,15 +177,15 @@ def _range(query: Query) -> Bindings:
         after = Cursor(query.first_round, "")
     return {
         "aid": query.aid,
-        "round": _bounded(after.round_id),
+        "round": bounded(after.round_id),
         "id": after.record_id,
-        "last": _bounded(query.last_round),
-        "limit": _bounded(query.limit + 1),
-        "skip": _bounded(query.skip),
+        "last": bounded(query.last_round),
+        "limit": bounded(query.limit + 1),
+        "skip": bounded(query.skip),
     }
 
 
-def _bounded(number: int) -> int:
+def bounded(number: int) -> int:
     """The nearest number that SQLite can hold: a range may be as wide as its asker likes."""
     return max(-_LARGEST, min(number, _LARGEST))
 

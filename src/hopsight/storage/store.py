@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from hopsight.model.aggregates import Group, GroupOrder, Summary
 from hopsight.model.query import PageOf, Query, Record
 
 
@@ -56,6 +57,29 @@ class Store(Protocol):
 
         Raises:
             LookupError: ``Dimensions`` has no such field.
+        """
+        ...
+
+    async def summarize(self, query: Query, bucket_s: int) -> Summary:
+        """What all records that a question admits come to, in whole and in buckets of ``bucket_s`` seconds.
+
+        ``limit``, ``after`` and ``skip`` of the question are not looked at.
+
+        Raises:
+            InvalidValueError: more than ``MAX_BUCKETS`` buckets.
+        """
+        ...
+
+    async def rank(
+        self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
+    ) -> list[Group]:
+        """What they come to by value of ``column``, a field of ``Dimensions``: the first by ``order``.
+
+        Groups without that number come last; equal ones in order of their value.
+
+        Raises:
+            LookupError: ``Dimensions`` has no such field.
+            InvalidValueError: more than ``MAX_BUCKETS`` buckets or ``MAX_GROUPS`` groups.
         """
         ...
 

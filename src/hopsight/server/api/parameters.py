@@ -37,6 +37,19 @@ class Parameters:
             raise InvalidValueError(f"parameter {name}", values, "one value; it was given with several")
         return _decoded(name, next(iter(found)))
 
+    def all(self, name: str) -> list[str]:
+        """All values of a parameter that may come several times, each once.
+
+        Raises:
+            InvalidValueError: one is not percent-encoded UTF-8.
+        """
+        found = [
+            value
+            for key, _, value in (pair.partition(b"=") for pair in self._pairs)
+            if _name(key) == name.encode()
+        ]
+        return list(dict.fromkeys(_decoded(name, raw) for raw in found))
+
     def without(self, names: frozenset[str]) -> list[bytes]:
         """The ``name=value`` pairs as they came, except these names: for links."""
         dropped = {name.encode() for name in names}

@@ -1,6 +1,7 @@
 """Pages for people: what this is, the last round as a table, and the readable documentation."""
 
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any, Final
 
 from litestar import get
@@ -28,13 +29,21 @@ from hopsight.server.web.reference import describe_reference
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
 
-STATIC: Final = {
-    "style.css": b"text/css;charset=UTF-8",
-    "icon.svg": b"image/svg+xml",
+_TYPES: Final = {
+    ".css": b"text/css;charset=UTF-8",
+    ".js": b"text/javascript;charset=UTF-8",
+    ".svg": b"image/svg+xml",
+    ".txt": b"text/plain;charset=UTF-8",
 }
-"""Every file that ``/static`` serves, and its type."""
-
-_FILES: Final = {name: files(__package__).joinpath("static", name).read_bytes() for name in STATIC}
+_ROOT: Final = files(__package__).joinpath("static")
+_FILES: Final = {
+    f"{folder}{entry.name}": entry.read_bytes()
+    for folder in ("", "vendor/")
+    for entry in _ROOT.joinpath(folder).iterdir()
+    if entry.is_file() and PurePath(entry.name).suffix in _TYPES
+}
+STATIC: Final = {name: _TYPES[PurePath(name).suffix] for name in sorted(_FILES)}
+"""Every file that ``/static`` serves, and its type: read once, so that nothing but these can be asked for."""
 _SERVED: Final = (NETWORK_SESSIONS, USER_SESSIONS, WEB_SESSIONS, NETWORK_PROBES, AGENT_STATES)
 _LISTS: Final = [KINDS[kind].list_key for kind in _SERVED]
 _FILTERS: Final = [(row, [kind in row.kinds for kind in _SERVED]) for row in FILTERS.values()]
@@ -74,10 +83,10 @@ async def read_docs(request: Request[Any, Any, Any]) -> Answer:
     return render(request.scope, "docs.html", reference=reference, filters=_FILTERS, lists=_LISTS)
 
 
-@get("/static/{name:str}")
+@get("/static/{name:path}")
 async def read_static(request: Request[Any, Any, Any]) -> Answer:
     """One of the files that pages use."""
-    name = request.path_params["name"]
+    name = str(request.path_params["name"]).lstrip("/")
     if name not in STATIC:
         raise NotFoundError(f"There is no file {name!r}")
     return Answer(_FILES[name], STATIC[name])
