@@ -408,6 +408,26 @@ async def test_an_agents_own_location_stays_and_only_gains_coordinates(
     assert await whole.agent_place() == {"locationName": "My desk", "latitude": 1.0, "longitude": 2.0}
 
 
+async def test_an_agent_is_where_its_newest_record_is_from(make_site: Callable[..., Any]) -> None:
+    """Wherever in a batch that is, and whatever else of the last minutes comes with it."""
+    site = await make_site()
+    newest, older = site.session(), structs.replace(site.session(ROUND_ID - 60), context=1)
+    batch = UploadBatch(
+        upload_id=str(uuid.UUID(int=1, version=4)),
+        contexts=[MeasurementContext(network_id=NETWORK), MeasurementContext(network_id="f" * 12)],
+        network_sessions=[
+            older,
+            newest,
+            structs.replace(older, document=site.session(ROUND_ID - 60).document),
+        ],
+    )
+    site.server.accounts.networks.set(NetworkName(aid=site.server.aid, network_id=NETWORK, location="Lab"))
+    async with site.client(PRIVATE) as client:
+        content = msgspec.json.encode(batch)
+        await client.post("/agent/v1/upload", content=content, auth=(site.agent_id, SECRET))
+    assert await site.agent_place() == {"locationName": "Lab"}
+
+
 async def test_records_that_waited_do_not_move_their_agent(make_site: Callable[..., Any]) -> None:
     """It is where it measures now, not where it was an hour ago."""
     site = await make_site()
