@@ -91,7 +91,7 @@ async def test_buckets_leave_gaps(store: Any) -> None:
 
 
 async def test_groups_in_order(store: Any) -> None:
-    """Ranked by the number asked for, worst first, those without it last; a trend has a place for each bucket."""
+    """Worst first, those without the number last; a trend has a place for each bucket."""
     await store.add(
         NETWORK_SESSIONS,
         [
