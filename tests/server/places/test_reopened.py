@@ -85,7 +85,7 @@ def test_a_file_that_is_written_over_is_no_longer_used(
     file: Reopened[AsnEntry], path: Path, clock: FakeClock
 ) -> None:
     """Its bytes are gone: nothing is known until all of the new ones are there; and nothing crashes."""
-    for bad in (content(5)[:40], content(5).replace(MARKER, bytes(len(MARKER)))):
+    for bad in (content(5).replace(MARKER, bytes(len(MARKER))), content(5)[:40]):
         path.write_bytes(bad)
         assert asn_of(file) in {1, 5, None}
         clock.advance(LOOK_EVERY_S)
