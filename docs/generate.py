@@ -24,6 +24,7 @@ from hopsight.server.api.v7 import routes as v7
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docs.field_page import field_page
 from docs.resource_pages import resource_pages
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -153,7 +154,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 def pages() -> dict[str, str]:
     """Every page by its name below ``reference``."""
-    made = {name: make() for name, make in PAGES.items()}
+    made = {name: make() for name, make in PAGES.items()} | {"fields.md": field_page(NOTE)}
     return made | resource_pages([*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS], NOTE)
 
 

@@ -15,6 +15,11 @@ if os.environ.get("CI") == "true":
     settings.load_profile("ci")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--write-golden`` writes the golden files that it would compare with."""
+    parser.addoption("--write-golden", action="store_true", default=False, help="write golden files anew")
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the programs do."""

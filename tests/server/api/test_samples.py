@@ -9,8 +9,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from docs.field_page import all_fields
 from lxml import etree
+from sqlalchemy import update
 
+from hopsight.accounts import schema
+from hopsight.model.accounts import Role
+from hopsight.model.agents import AgentInfo, Location
 from hopsight.model.dimensions import (
     NETWORK_PROBES,
     NETWORK_SESSIONS,
@@ -20,7 +25,9 @@ from hopsight.model.dimensions import (
 )
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
+from hopsight.model.times import parse_utc
 from hopsight.model.topology import TargetKind
+from hopsight.model.upload import Enrolment
 from hopsight.server.checks import sender_of
 from hopsight.server.ingest import check_batch
 from hopsight.server.networks import cidr_of
@@ -268,3 +275,112 @@ async def test_a_type_that_is_no_text_is_refused(client: Any) -> None:
     answer = await client.post(f"{DATA}/network-topology", json=body)
     assert answer.status_code == 400
     assert "values" in answer.json()["errorMessage"]
+
+
+def enrolled(server: Any, item: dict[str, Any], number: int) -> None:
+    """Store an agent as a sample has it: what it tells by enrolling, the rest as the server notes it."""
+    place = item["location"]
+    info = AgentInfo(
+        computer_name=item["computerName"],
+        agent_name=item["agentName"],
+        platform="Windows",
+        os_version=item["osVersion"],
+        kernel_version=item["kernelVersion"],
+        version=item["version"],
+        manufacturer=item["manufacturer"],
+        model=item["model"],
+        total_memory_bytes=int(item["totalMemory"].removesuffix(" MB")) << 20,
+        user_names=tuple(client["userProfile"]["userName"] for client in item["clients"]),
+        location=Location(
+            latitude=place["latitude"], longitude=place["longitude"], location_name=place["locationName"]
+        ),
+    )
+    key = server.accounts.create_group_key(server.aid)
+    enrolment = Enrolment(enrolment_id=f"00000000-0000-4000-8000-{number:012d}", secret="s" * 43, agent=info)
+    given = server.accounts.enrol(key, enrolment, item["publicIP"]).agent_id
+    row = {
+        "agent_id": item["agentId"],
+        "created_s": parse_utc(item["createdTime"]),
+        "last_seen_s": parse_utc(item["lastSeen"]),
+    }
+    with server.accounts._database.write() as connection:
+        connection.execute(update(schema.agents).where(schema.agents.c.agent_id == given).values(**row))
+
+
+def without_absent(item: dict[str, Any]) -> dict[str, Any]:
+    """An agent of a sample as far as it is served: docs/reference/fields.md has the reasons for the rest."""
+    item = {key: value for key, value in item.items() if key not in {"vpnProfiles", "numberOfClients"}}
+    clients = [{"userProfile": client["userProfile"]} for client in item["clients"]]
+    return item | {"clients": clients, "numberOfClients": len(clients)}
+
+
+@pytest.mark.parametrize("name", ["endpoint-agents", "endpoint-agent-detail"])
+async def test_endpoint_agents_are_served_as_published(server: Any, client: Any, name: str) -> None:
+    """Every field that an agent can tell comes back, in the list and alone; the XML of it is valid."""
+    expected = sample(name)["endpointAgents"]
+    for number, item in enumerate(expected):
+        enrolled(server, item, number)
+    answer = (await client.get("/v6/endpoint-agents")).json()
+    order = sorted(expected, key=lambda item: str(item["agentId"]))
+    assert answer["endpointAgents"] == [without_absent(item) for item in order]
+    assert answer["pages"] == {"current": 1}
+    for item in expected:
+        one = (await client.get(f"/v6/endpoint-agents/{item['agentId']}")).json()
+        assert one == {"endpointAgents": [without_absent(item)]}
+        await check_xml(client, f"/v6/endpoint-agents/{item['agentId']}")
+    await check_xml(client, "/v6/endpoint-agents")
+
+
+async def test_a_transfer_is_answered_as_published(server: Any) -> None:
+    """Two machines moved: the sample's answer, word for word."""
+    agents = sample("endpoint-agents")["endpointAgents"]
+    for number, item in enumerate(agents):
+        enrolled(server, item, number)
+    other = server.accounts.create_account_group("Other", 1)
+    server.accounts.create_user("both@example.com", Role.ACCOUNT_ADMIN, [server.aid, other])
+    lines = "\n".join(f"{item['agentId']},{server.aid},{other}" for item in agents)
+    async with server.client(server.accounts.create_token("both@example.com")) as client:
+        answer = await client.post(
+            "/v6/endpoint-agents/transfer", content=lines, headers={"Content-Type": "text/csv"}
+        )
+    assert answer.json() == sample("endpoint-agents-transfer")
+
+
+async def test_account_groups_are_served_as_published(server: Any) -> None:
+    """Name and flags of the list; the detail has every served field of the sample for its users."""
+    (published,) = sample("account-groups")["accountGroups"]
+    (detail,) = sample("account-group-detail")["accountGroups"]
+    aid = server.accounts.create_account_group(published["accountGroupName"], 1)
+    org_id = server.accounts.create_organization(detail["organizationName"])
+    other = server.accounts.create_account_group(detail["accountGroupName"], org_id)
+    person = detail["users"][0]
+    server.accounts.create_user("reader@example.com", Role.USER, [aid])
+    server.accounts.create_user(person["email"], Role.ORG_ADMIN, [aid, other], person["name"])
+    async with server.client(server.accounts.create_token("reader@example.com")) as client:
+        listed = await client.get("/v6/account-groups")
+    # IDs of account groups, users and roles are our own.
+    assert listed.json() == {"accountGroups": [published | {"aid": aid}]}
+    async with server.client(server.accounts.create_token(person["email"])) as client:
+        found = (await client.get(f"/v6/account-groups/{other}")).json()["accountGroups"][0]
+        await check_xml(client, f"/v6/account-groups/{other}")
+    lists = {"users", "agents", "aid"}
+    assert {key: found[key] for key in detail.keys() - lists} == {
+        key: detail[key] for key in detail.keys() - lists
+    }
+    (user,) = found["users"]
+    assert {key: user[key] for key in ("name", "email")} == {key: person[key] for key in ("name", "email")}
+    assert user.keys() == person.keys()
+    admin = person["roles"][1]
+    assert user["roles"] == [admin | {"roleId": 1}]
+
+
+async def test_an_agent_of_an_account_group_is_served_as_published(server: Any, client: Any) -> None:
+    """What an endpoint agent shares with the sample's enterprise agent has the sample's names."""
+    enrolled(server, sample("endpoint-agents")["endpointAgents"][0], 0)
+    (published,) = sample("account-group-detail")["accountGroups"][0]["agents"]
+    group = (await client.get(f"/v6/account-groups/{server.aid}")).json()["accountGroups"][0]
+    (agent,) = group["agents"]
+    absent = all_fields()["/v6/account-groups/{groupId:str}"].absent
+    reasons = {field.removeprefix("accountGroups[].agents[].") for field in absent}
+    assert agent.keys() == published.keys() - reasons
+    assert agent["publicIpAddresses"] == [agent["publicIpAddress"]]

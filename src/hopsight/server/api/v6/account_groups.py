@@ -23,14 +23,19 @@ from hopsight.server.api.v6.documents import (
     UserRole,
 )
 from hopsight.server.api.v6.rendering import render
+from hopsight.server.api.v6.roles import ROLE_IDS, ROLE_NAMES
 from hopsight.server.places.agents import located
 
 PATH: Final = "/v6/account-groups"
 
 _ROLES: Final = {
-    Role.ORG_ADMIN: UserRole(role_name="Organization Admin", has_management_permissions=1, builtin=1),
-    Role.ACCOUNT_ADMIN: UserRole(role_name="Account Admin", has_management_permissions=0, builtin=1),
-    Role.USER: UserRole(role_name="Regular User", has_management_permissions=0, builtin=1),
+    role: UserRole(
+        role_name=ROLE_NAMES[role],
+        role_id=role_id,
+        has_management_permissions=int(role is Role.ORG_ADMIN),
+        builtin=1,
+    )
+    for role_id, role in ROLE_IDS.items()
 }
 _LISTED: Final = operation(
     "Account groups of the user", "Account groups", parameters=COMMON, answer=AccountGroupsAnswer
@@ -105,6 +110,7 @@ def _agent(agent: Agent) -> GroupAgent:
         agent_id=agent.agent_id,
         agent_name=agent.agent_name,
         location=location.location_name if location else None,
+        public_ip_address=agent.public_ip,
         public_ip_addresses=[agent.public_ip] if agent.public_ip else None,
         enabled=int(agent.enabled),
         last_seen=format_utc(agent.last_seen_s),

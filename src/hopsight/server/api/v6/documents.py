@@ -112,6 +112,7 @@ class UserRole(Struct, rename="camel", frozen=True, kw_only=True):
     """What a user may do."""
 
     role_name: str
+    role_id: int
     has_management_permissions: int
     builtin: int
 
@@ -131,6 +132,7 @@ class GroupAgent(Struct, rename="camel", frozen=True, kw_only=True, omit_default
     agent_id: AgentId
     agent_name: str
     location: str | None = None
+    public_ip_address: str | None = None
     public_ip_addresses: list[str] | None = None
     enabled: int
     last_seen: DateTime

@@ -25,11 +25,12 @@ PATH: Final = "/v6/roles"
 
 ROLE_IDS: Final = {1: Role.ORG_ADMIN, 2: Role.ACCOUNT_ADMIN, 3: Role.USER}
 """Promised to stay: programs write them down."""
-_NAMES: Final = {
+ROLE_NAMES: Final = {
     Role.ORG_ADMIN: "Organization Admin",
     Role.ACCOUNT_ADMIN: "Account Admin",
     Role.USER: "Regular User",
 }
+"""What the vendor calls them."""
 _ALL: Final = frozenset(Role)
 _ADMINS: Final = frozenset({Role.ORG_ADMIN, Role.ACCOUNT_ADMIN})
 _ORG_ADMIN: Final = frozenset({Role.ORG_ADMIN})
@@ -64,7 +65,7 @@ def role_item(role: Role) -> RoleItem:
     role_id = next(number for number, each in ROLE_IDS.items() if each is role)
     manages = any(management and role in roles for _, _, management, roles in _PERMISSIONS)
     return RoleItem(
-        role_name=_NAMES[role], role_id=role_id, has_management_permissions=int(manages), builtin=1
+        role_name=ROLE_NAMES[role], role_id=role_id, has_management_permissions=int(manages), builtin=1
     )
 
 
