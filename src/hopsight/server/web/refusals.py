@@ -5,12 +5,26 @@ from typing import Final
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
-from hopsight.errors import AuthenticationError, HopsightError, InvalidValueError, NotFoundError
+from hopsight.errors import (
+    AuthenticationError,
+    ConflictError,
+    HopsightError,
+    InvalidValueError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import describe_error
 from hopsight.server.web.rendering import render
 
-REFUSALS: Final = (AuthenticationError, InvalidValueError, NotFoundError, HTTPException)
+REFUSALS: Final = (
+    AuthenticationError,
+    ConflictError,
+    HTTPException,
+    InvalidValueError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 """What becomes a page; all else is a fault."""
 
 

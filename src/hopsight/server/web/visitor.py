@@ -6,13 +6,16 @@ from litestar.connection import Request
 from litestar.types import Scope
 from msgspec import Struct
 
+from hopsight.accounts.audit import Actor
 from hopsight.errors import InvalidValueError
 from hopsight.model.accounts import AccountGroup, Principal, Role
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.links import origin
 from hopsight.server.api.parameters import Parameters
-from hopsight.server.auth import admit, choose_account_group
+from hopsight.server.api.visits import header
+from hopsight.server.auth import admit, choose_account_group, source_address
 from hopsight.server.services import Services
+from hopsight.server.web.csrf import csrf_token
 from hopsight.server.web.navigation import NAVIGATION
 from hopsight.server.web.rendering import render
 from hopsight.server.web.view import View, parse_view
@@ -30,6 +33,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
         view: account group, time and filters.
         parameters: those of the query.
         origin: how the browser calls this server.
+        csrf: what forms on their page must send back (``web.forms`` says how).
     """
 
     scope: Scope
@@ -40,6 +44,13 @@ class Visitor(Struct, frozen=True, kw_only=True):
     view: View
     parameters: Parameters
     origin: str
+    csrf: str
+
+    @property
+    def actor(self) -> Actor:
+        """Them, as the audit log will name them."""
+        address = source_address(self.scope) or None
+        return Actor(who=self.principal.email, uid=self.principal.uid, ip_address=address)
 
     @property
     def role(self) -> Role:
@@ -89,4 +100,5 @@ def see(request: Request[Any, Any, Any]) -> Visitor:
         view=parse_view(aid, parameters, services.clock.now()),
         parameters=parameters,
         origin=origin(scope, services.config.public_url),
+        csrf=csrf_token(header(scope, b"authorization")),
     )
