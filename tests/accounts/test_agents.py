@@ -272,3 +272,14 @@ def test_a_target_names_agents_of_its_own_account_group(accounts: Accounts, aid:
     target_id = accounts.add_target(aid, Target(host="a.example"))
     with pytest.raises(InvalidValueError):
         accounts.change_target(target_id, interval_s=61)
+
+
+def test_a_target_of_a_moved_agent_alone_goes_with_its_name(accounts: Accounts, aid: int) -> None:
+    """Left without a name it would be measured by everybody; one that names others stays with those."""
+    other = accounts.create_account_group("Elsewhere")
+    moved, stays = agent_of(accounts, aid), agent_of(accounts, aid)
+    accounts.add_target(aid, Target(host="alone.example"), [moved.agent_id])
+    accounts.add_target(aid, Target(host="both.example"), [moved.agent_id, stays.agent_id])
+    accounts.transfer_agents([Transfer(moved.agent_id, aid, other)])
+    assert [each.target.host for each in accounts.listed_targets(aid)] == ["both.example"]
+    assert [target.host for target in accounts.targets_of(stays)] == ["both.example"]

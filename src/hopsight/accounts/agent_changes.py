@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from hopsight.accounts import organizations, schema
+from hopsight.accounts import organizations, schema, targets
 from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_name
 from hopsight.errors import ConflictError, NotFoundError
@@ -62,7 +62,7 @@ def transfer(connection: Connection, moves: Sequence[Transfer], change: Change) 
     """Move agents to other account groups, all of them or none.
 
     What they have measured stays where it was made, also what is still on its way. Targets that named them
-    name them no longer.
+    name them no longer; those that named nobody else are deleted, and the log says so.
     """
     for aid in {move.to_aid for move in moves}:
         organizations.require_group(connection, aid)
@@ -73,8 +73,8 @@ def transfer(connection: Connection, moves: Sequence[Transfer], change: Change) 
 
 
 def _move(connection: Connection, row: Row[tuple[object, ...]], move: Transfer, change: Change) -> None:
-    chosen, former = schema.target_agents, schema.former_groups
-    connection.execute(delete(chosen).where(chosen.c.agent_id == move.agent_id))
+    former = schema.former_groups
+    targets.forget_agent(connection, move.agent_id, change)
     # For ever: an agent may be away for as long as it likes, and does not know meanwhile that it was moved.
     connection.execute(
         delete(former).where(former.c.agent_id == move.agent_id, former.c.aid == move.from_aid)

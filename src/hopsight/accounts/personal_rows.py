@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     String,
     Table,
     delete,
@@ -23,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from hopsight.accounts import schema
+from hopsight.accounts import schema, targets
 from hopsight.accounts.agents import ENROLLED
 from hopsight.accounts.audit import Resource
 from hopsight.accounts.credentials import digest_of
@@ -85,7 +84,7 @@ def count(connection: Connection, subject: Subject) -> dict[str, int]:
     counts[_events.name] = len(_events_of(connection, subject))
     for agent_id in subject.agent_ids:
         counts[schema.targets.name] += connection.execute(
-            select(func.count()).select_from(_lone_targets(agent_id).subquery())
+            select(func.count()).select_from(targets.lone(agent_id).subquery())
         ).scalar_one()
     return dict(counts)
 
@@ -120,7 +119,7 @@ def erase(connection: Connection, subject: Subject) -> None:
     """Remove the rows whose keys are the subject's, and its names from the log."""
     for agent_id in subject.agent_ids:
         _remember(connection, agent_id)
-        lone = list(connection.execute(_lone_targets(agent_id)).scalars())
+        lone = list(connection.execute(targets.lone(agent_id)).scalars())
         connection.execute(delete(schema.targets).where(schema.targets.c.target_id.in_(lone)))
         for table in _tables_with("agent_id"):
             connection.execute(delete(table).where(table.c.agent_id == agent_id))
@@ -143,13 +142,6 @@ def _remember(connection: Connection, agent_id: str) -> None:
     enrolment_id = connection.execute(query).scalar_one_or_none()
     if enrolment_id is not None:
         connection.execute(insert(erased).values(digest=digest_of(enrolment_id)))
-
-
-def _lone_targets(agent_id: str) -> Select[tuple[int]]:
-    """The targets that this agent measures, and no other."""
-    table = schema.target_agents
-    others = select(table.c.target_id).where(table.c.agent_id != agent_id)
-    return select(table.c.target_id).where(table.c.agent_id == agent_id, table.c.target_id.not_in(others))
 
 
 def _conditions(table: Table, subject: Subject) -> Iterator[ColumnElement[bool]]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from hopsight.accounts import organizations, schema
 from hopsight.accounts.audit import Change, Resource
@@ -80,6 +80,24 @@ def remove(connection: Connection, target_id: int, change: Change) -> None:
     connection.execute(delete(_table).where(_table.c.target_id == target_id))
     organizations.note(
         connection, row.aid, "Endpoint target deleted", _resource(target_id, _target(row)), change
+    )
+
+
+def forget_agent(connection: Connection, agent_id: str, change: Change) -> None:
+    """Take an agent out of the targets that name it; those that name nobody else go with it.
+
+    Left without a name, they would be measured by all agents of the account group.
+    """
+    for target_id in connection.execute(lone(agent_id)).scalars().all():
+        remove(connection, target_id, change)
+    connection.execute(delete(_chosen).where(_chosen.c.agent_id == agent_id))
+
+
+def lone(agent_id: str) -> Select[tuple[int]]:
+    """The targets that this agent measures, and no other."""
+    others = select(_chosen.c.target_id).where(_chosen.c.agent_id != agent_id)
+    return select(_chosen.c.target_id).where(
+        _chosen.c.agent_id == agent_id, _chosen.c.target_id.not_in(others)
     )
 
 

@@ -130,7 +130,7 @@ def answer_agent(asked: Asked, agent: Agent) -> Answer:
     """Answer with one agent."""
     clients = "clients" in expanded(asked.parameters, _EXPANDABLE)
     (found,) = located([agent], asked.services.atlas)
-    return answer(asked, agent_document(found, clients=clients, href=_href(asked, agent)))
+    return answer(asked, agent_document(found, clients=clients, href=_href(_base(asked), agent)))
 
 
 async def _answer_page(asked: Asked, filters: AgentFilters) -> Answer:
@@ -147,7 +147,8 @@ async def _answer_page(asked: Asked, filters: AgentFilters) -> Answer:
     clients = "clients" in expanded(parameters, _EXPANDABLE)
     found = await find_agents(asked.services.accounts, asked.services.clock, wanted)
     agents = located(found.page, asked.services.atlas)
-    documents = [agent_document(each, clients=clients, href=_href(asked, each)) for each in agents]
+    base = _base(asked)
+    documents = [agent_document(each, clients=clients, href=_href(base, each)) for each in agents]
     links = Links(next=_next(asked, found.page[-1]) if found.more else None)
     return answer(asked, AgentList(total_agents=found.total, agents=documents, links=links))
 
@@ -158,8 +159,13 @@ def _next(asked: Asked, last: Agent) -> Link:
     return link_to(asked, asked.scope["path"], pairs)
 
 
-def _href(asked: Asked, agent: Agent) -> str:
-    return link_to(asked, f"{PATH}/{agent.agent_id}", [f"aid={agent.aid}".encode()]).href
+def _base(asked: Asked) -> str:
+    # Once an answer: only its end differs from agent to agent, and IDs and numbers need no quoting.
+    return link_to(asked, f"{PATH}/").href
+
+
+def _href(base: str, agent: Agent) -> str:
+    return f"{base}{agent.agent_id}?aid={agent.aid}"
 
 
 _NAMES: Final = {"agent_name": "agentName", "computer_name": "computerName"}
