@@ -13,10 +13,11 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.description import Parameter, described
 from hopsight.server.api.documents import merged
 from hopsight.server.api.filters import SearchBody
+from hopsight.server.api.stored import read_stored
 from hopsight.server.api.v6.asking import ask
 from hopsight.server.api.v6.descriptions import BODY_STATUSES, COMMON, RECORD_PARAMETERS, operation
 from hopsight.server.api.v6.documents import RECORDS
-from hopsight.server.api.v6.records import ListRules, list_records, read_stored, search_records
+from hopsight.server.api.v6.records import ListRules, list_records, search_records
 from hopsight.server.api.v6.rendering import render_record
 
 PATH: Final = "/v6/endpoint-data/network-topology"

@@ -6,9 +6,7 @@ from typing import Any, Final
 from litestar.connection import Request
 from msgspec import Struct
 
-from hopsight.errors import InvalidValueError, NotFoundError
-from hopsight.model.kinds import KINDS
-from hopsight.model.query import Cursor, Record
+from hopsight.errors import InvalidValueError
 from hopsight.model.times import TimeRange
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.bodies import read_json_body
@@ -46,19 +44,6 @@ async def search_records(request: Request[Any, Any, Any], kind: str, rules: List
     asked = ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer(asked, kind, parse_search_filters(body), rules)
-
-
-async def read_stored(asked: Asked, kind: str, place: Cursor) -> Record:
-    """One record of the account group that is asked about.
-
-    Raises:
-        NotFoundError: there is none of this ID.
-    """
-    record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
-    if record is None:
-        name = KINDS[kind].list_key
-        raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")
-    return record
 
 
 async def _answer(asked: Asked, kind: str, filters: tuple[SearchFilter, ...], rules: ListRules) -> Answer:

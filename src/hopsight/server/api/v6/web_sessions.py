@@ -14,10 +14,11 @@ from hopsight.model.web_sessions import is_page_id, web_record_id
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.description import Parameter, described
 from hopsight.server.api.filters import SearchBody
+from hopsight.server.api.stored import read_stored
 from hopsight.server.api.v6.asking import ask
 from hopsight.server.api.v6.descriptions import BODY_STATUSES, COMMON, RECORD_PARAMETERS, operation
 from hopsight.server.api.v6.documents import RECORDS, HarAnswer
-from hopsight.server.api.v6.records import list_records, read_stored, search_records
+from hopsight.server.api.v6.records import list_records, search_records
 from hopsight.server.api.v6.rendering import render
 from hopsight.server.api.v6.user_sessions import PATH as SESSIONS_PATH
 from hopsight.server.api.v6.user_sessions import SESSION

@@ -17,6 +17,7 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.cursors import PagePlace
 from hopsight.server.api.description import described
+from hopsight.server.api.stored import read_stored
 from hopsight.server.api.v7.asking import Asked, answer, ask, link_to, self_links
 from hopsight.server.api.v7.cursors import PARAMETER, format_cursor, parse_cursor
 from hopsight.server.api.v7.descriptions import (
@@ -30,7 +31,7 @@ from hopsight.server.api.v7.documents import Link, Links
 from hopsight.server.api.v7.filters import SEARCHES
 from hopsight.server.api.v7.network_parts import NetworkPing, NetworkProfile, network_ping, network_profile
 from hopsight.server.api.v7.real_user_test_documents import instant
-from hopsight.server.api.v7.records import filter_records, read_stored, results_answer
+from hopsight.server.api.v7.records import filter_records, results_answer
 
 PATH: Final = "/v7/endpoint/test-results/local-networks"
 

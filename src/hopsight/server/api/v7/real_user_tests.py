@@ -15,6 +15,7 @@ from hopsight.model.web_sessions import is_page_id, web_record_id
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import described
+from hopsight.server.api.stored import read_stored
 from hopsight.server.api.v7.asking import answer, ask, self_links
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, RECORD_PARAMETERS, operation, path_parameter
 from hopsight.server.api.v7.documents import Links
@@ -29,7 +30,7 @@ from hopsight.server.api.v7.real_user_test_documents import (
     real_user_test_detail,
     real_user_test_network,
 )
-from hopsight.server.api.v7.records import filter_records, read_stored, results_answer
+from hopsight.server.api.v7.records import filter_records, results_answer
 
 PATH: Final = "/v7/endpoint/test-results/real-user-tests"
 

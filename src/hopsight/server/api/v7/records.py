@@ -7,9 +7,8 @@ import msgspec
 from litestar.connection import Request
 from msgspec import Struct
 
-from hopsight.errors import InvalidValueError, NotFoundError
-from hopsight.model.kinds import KINDS
-from hopsight.model.query import Cursor, PageOf, Query, Record
+from hopsight.errors import InvalidValueError
+from hopsight.model.query import PageOf, Query
 from hopsight.model.times import TimeRange, format_instant
 from hopsight.server.api.answers import Answer, compressed
 from hopsight.server.api.bodies import read_json_body
@@ -76,19 +75,6 @@ async def filter_records(
     made = Answer(b'{"results":%b,%b' % (results, tail[1:]), asked.media_type.encode())
     services.metrics.page_built(services.clock.monotonic() - started_s)
     return compressed(made, header(asked.scope, b"accept-encoding"))
-
-
-async def read_stored(asked: Asked, kind: str, place: Cursor) -> Record:
-    """One record of the account group that is asked about.
-
-    Raises:
-        NotFoundError: there is none of this ID.
-    """
-    record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
-    if record is None:
-        name = KINDS[kind].list_key
-        raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")
-    return record
 
 
 def parse_walk(asked: Asked, kind: str, filters: tuple[SearchFilter, ...], most_s: int | None) -> Walk:
