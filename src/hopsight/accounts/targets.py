@@ -88,8 +88,8 @@ def forget_agent(connection: Connection, agent_id: str, change: Change) -> None:
 
     Left without a name, they would be measured by all agents of the account group.
     """
-    for target_id in connection.execute(lone(agent_id)).scalars().all():
-        remove(connection, target_id, change)
+    for row in connection.execute(lone(agent_id)).all():
+        remove(connection, row.target_id, change)
     connection.execute(delete(_chosen).where(_chosen.c.agent_id == agent_id))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from litestar.connection import Request
 
-from hopsight.errors import InvalidValueError, NotFoundError
+from hopsight.errors import InvalidValueError
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Record
 from hopsight.server.api.answers import Answer, compressed
@@ -15,6 +15,7 @@ from hopsight.server.api.description import Parameter
 from hopsight.server.api.documents import join_page, merged
 from hopsight.server.api.filters import SearchFilter, parse_search_filters
 from hopsight.server.api.record_pages import Walk, fetch, next_url, parse_walk, tail_of
+from hopsight.server.api.stored import read_stored
 from hopsight.server.api.visits import header
 
 EXPANDED_ITEMS: Final = 100
@@ -45,10 +46,7 @@ async def read_record(asked: Asked, kind: str, place: Cursor) -> Answer:
     Raises:
         NotFoundError: there is none of this ID in the account group that is asked about.
     """
-    record = await asked.services.store.get(kind, asked.aid, place.round_id, place.record_id)
-    if record is None:
-        name = KINDS[kind].list_key
-        raise NotFoundError(f"There is no {place.record_id!r} among the {name} of this account group")
+    record = await read_stored(asked, kind, place)
     return answer_json(asked, merged(record.body, record.detail))
 
 
