@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from hopsight.model.dimensions import Dimensions
+
 MAX_BUCKETS: Final = 2_000
 """Most buckets that one question may ask for."""
 MAX_GROUPS: Final = 1_000
@@ -68,3 +70,12 @@ class Summary(Struct, frozen=True, kw_only=True):
 
     whole: Measures
     buckets: tuple[Bucket, ...]
+
+
+class Measurement(Struct, frozen=True, gc=False):
+    """One record's dimensions and numbers; None: not measured."""
+
+    dimensions: Dimensions
+    loss_percent: float | None
+    latency_ms: float | None
+    jitter_ms: float | None

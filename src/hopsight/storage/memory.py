@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import structs
 
 from hopsight.errors import ErasedError, StoreUnavailableError
-from hopsight.model.aggregates import Group, GroupOrder, Summary
+from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, PageOf, Query, Record
@@ -76,6 +76,17 @@ class MemoryStore:
         check_buckets(query, bucket_s)
         columns, values = self._columns(query, column)
         return rank(columns, values, query, bucket_s, order, limit)
+
+    async def measurements(self, query: Query) -> list[Measurement]:
+        """The dimensions and numbers of all records that a question admits."""
+        self._check_open()
+        everything = structs.replace(query, after=None)
+        group = self._groups.get((query.kind, query.aid), {}).values()
+        return [
+            Measurement(each.dimensions, each.loss_percent, each.latency_ms, each.jitter_ms)
+            for each in group
+            if _matches(each, everything)
+        ]
 
     def _columns(self, query: Query, column: str | None) -> tuple[Columns, list[str | None]]:
         self._check_open()

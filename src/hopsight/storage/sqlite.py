@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import apsw
 
 from hopsight.errors import StoreUnavailableError
-from hopsight.model.aggregates import Group, GroupOrder, Summary
+from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import PageOf, Query, Record
 from hopsight.storage.sqlite_agent import (
@@ -29,7 +29,7 @@ from hopsight.storage.sqlite_agent import (
     spans_of,
     sweep,
 )
-from hopsight.storage.sqlite_aggregates import read_ranks, read_summary
+from hopsight.storage.sqlite_aggregates import read_measurements, read_ranks, read_summary
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
 from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
@@ -97,6 +97,10 @@ class SqliteStore:
         return await self._long_reads.run(
             lambda connection: read_ranks(connection, query, column, bucket_s, order, limit)
         )
+
+    async def measurements(self, query: Query) -> list[Measurement]:
+        """The dimensions and numbers of all records that a question admits."""
+        return await self._long_reads.run(lambda connection: read_measurements(connection, query))
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in short transactions between those of ``add``."""

@@ -7,7 +7,8 @@ from typing import Any
 import apsw
 import numpy as np
 
-from hopsight.model.aggregates import Group, GroupOrder, Summary
+from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
+from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Query
 from hopsight.storage.aggregates import Columns, check_buckets, rank, summarize
@@ -31,6 +32,24 @@ def read_ranks(
     check_buckets(query, bucket_s)
     columns, values = _columns(connection, query, column)
     return rank(columns, values, query, bucket_s, order, limit)
+
+
+def read_measurements(connection: apsw.Connection, query: Query) -> list[Measurement]:
+    """Answer ``Store.measurements``."""
+    table = KINDS[query.kind].table
+    with connection:  # as below
+        rows: list[Any] = connection.execute(
+            f"SELECT dim, loss_percent, latency_ms, jitter_ms FROM {table}"
+            " WHERE aid = ? AND round_id BETWEEN ? AND ?",
+            (query.aid, bounded(query.first_round), bounded(query.last_round)),
+        ).fetchall()
+        needed = {row[0] for row in rows}
+        places = {
+            dim: Dimensions(**dict(zip(DIMENSION_COLUMNS, values, strict=True)))
+            for dim, *values in matching(connection, table, query, DIMENSION_COLUMNS)
+            if dim in needed
+        }
+    return [Measurement(places[dim], *numbers) for dim, *numbers in rows if dim in places]
 
 
 def _columns(

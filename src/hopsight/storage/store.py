@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from hopsight.model.aggregates import Group, GroupOrder, Summary
+from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.query import PageOf, Query, Record
 
 
@@ -80,6 +80,14 @@ class Store(Protocol):
         Raises:
             LookupError: ``Dimensions`` has no such field.
             InvalidValueError: more than ``MAX_BUCKETS`` buckets or ``MAX_GROUPS`` groups.
+        """
+        ...
+
+    async def measurements(self, query: Query) -> list[Measurement]:
+        """The dimensions and numbers of all records that a question admits, in no order that means anything.
+
+        For a round or a few: all of them are in memory at once. ``limit``, ``after`` and ``skip`` of the
+        question are not looked at.
         """
         ...
 
