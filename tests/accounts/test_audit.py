@@ -12,6 +12,7 @@ import pytest
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.audit import Actor
+from hopsight.accounts.browser_sessions import Device
 from hopsight.accounts.listings import NetworkName
 from hopsight.accounts.personal_rows import Subject
 from hopsight.accounts.user_changes import UserWish
@@ -29,6 +30,10 @@ NO_CHANGE_OF_ANYBODYS = {
     "agent_seen": "what an agent reports of itself, every few seconds",
     "flush": "the same, on its way to the database",
     "close": "the same, at the end",
+    "sign_ins.authenticate": "that a session is in use, every minute",
+    "sign_ins.end": "one's own going; the coming is in the log",
+    "sign_ins.end_session": "the same",
+    "sign_ins.end_others": "the same",
 }
 
 
@@ -43,7 +48,11 @@ class World:
         self.empty_aid = self.accounts.create_account_group("Empty", self.org_id)
         self.uid = self.accounts.create_user("jane@example.org", Role.ORG_ADMIN, [self.aid])
         self.other_uid = self.accounts.create_user("john@example.org", Role.USER, [self.aid])
-        self.accounts.create_token("john@example.org")
+        self.token = self.accounts.create_token("john@example.org")
+        self.accounts.sign_ins.set_password("jane@example.org", "secret hash")
+        password = self.accounts.sign_ins.password_of("jane@example.org")
+        assert password is not None
+        self.password = password
         self.key = self.accounts.create_group_key(self.aid)
         self.agent_id = self.enrol()
         self.deleted_id = self.enrol()
@@ -103,6 +112,10 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "labels.add": lambda w: w.accounts.labels.add(w.agent_id, "lab", by=BY),
     "labels.remove": lambda w: w.accounts.labels.remove(w.agent_id, "desk", by=BY),
     "personal_data.erase": lambda w: w.accounts.personal_data.erase(Subject(agent_ids=(w.agent_id,)), by=BY),
+    "sign_ins.set_password": lambda w: w.accounts.sign_ins.set_password("john@example.org", "hash", by=BY),
+    "sign_ins.begin_by_password": lambda w: w.accounts.sign_ins.begin_by_password(w.password, Device()),
+    "sign_ins.begin_by_token": lambda w: w.accounts.sign_ins.begin_by_token(w.token, Device()),
+    "sign_ins.note_lockout": lambda w: w.accounts.sign_ins.note_lockout("john@example.org", "192.0.2.1"),
     "personal_data.note_export": lambda w: w.accounts.personal_data.note_export(
         Subject(agent_ids=(w.agent_id,)), by=BY
     ),
@@ -166,8 +179,10 @@ def test_what_fails_leaves_no_event(world: World) -> None:
 def test_no_secret_is_in_the_log(world: World) -> None:
     """Neither tokens nor keys, nor the secrets of agents."""
     token = world.accounts.create_token("john@example.org")
+    session = world.accounts.sign_ins.begin_by_token(token, Device())
+    assert session is not None
     told = repr(world.events())
-    for secret in (token, world.key, "s" * 43):
+    for secret in (token, session, world.key, "s" * 43, "secret hash"):
         assert secret not in told
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text, update
 from hopsight.accounts import bootstrap, migrations, schema
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
+from hopsight.accounts.browser_sessions import Device
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.database import Database
 from hopsight.accounts.migrations import MIGRATIONS
@@ -116,6 +117,8 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
             "agent_former_groups",
             "erased_enrolments",
             "agent_labels",
+            "browser_sessions",
+            "user_passwords",
         ):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("given_name", "deleted_s", "network_id"):
@@ -141,7 +144,8 @@ def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock:
     aid = accounts.create_account_group("Main")
     accounts.create_user("before@example.com", Role.USER, [aid])
     with accounts._database.write() as connection:
-        connection.execute(text("DROP TABLE agent_labels"))
+        for table in ("agent_labels", "browser_sessions", "user_passwords"):
+            connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
         version = MIGRATIONS.index(migrations._users_have_dates) + 1
         connection.execute(update(schema.schema_version).values(version=version))
@@ -154,6 +158,29 @@ def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock:
         again.close()
 
 
+def test_passwords_and_sessions_come_to_a_database_of_before(data: Path, clock: FakeClock) -> None:
+    """One that knew only tokens gets the tables; its users and tokens stay, and may sign in."""
+    accounts = Accounts.open(None, data, clock)
+    aid = accounts.create_account_group("Main", accounts.create_organization("One"))
+    accounts.create_user("jane@example.com", Role.USER, [aid])
+    token = accounts.create_token("jane@example.com")
+    with accounts._database.write() as connection:
+        for table in ("browser_sessions", "user_passwords"):
+            connection.execute(text(f"DROP TABLE {table}"))
+        version = MIGRATIONS.index(migrations._people_sign_in) + 1
+        connection.execute(update(schema.schema_version).values(version=version))
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    try:
+        secret = again.sign_ins.begin_by_token(token, Device())
+        assert secret is not None
+        signed_in = again.sign_ins.authenticate(secret)
+        assert signed_in is not None
+        assert signed_in.principal.email == "jane@example.com"
+    finally:
+        again.close()
+
+
 def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock: FakeClock) -> None:
     """A database that did not note it gets the column; an agent of before has no network until it tells."""
     accounts = Accounts.open(None, data, clock)
@@ -162,10 +189,11 @@ def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock
     asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret="s" * 43, agent=info)
     agent_id = accounts.enrol(accounts.create_group_key(aid), asked, None).agent_id
     with accounts._database.write() as connection:
-        connection.execute(text("DROP TABLE agent_labels"))
+        for table in ("agent_labels", "browser_sessions", "user_passwords"):
+            connection.execute(text(f"DROP TABLE {table}"))
         version = MIGRATIONS.index(migrations._agents_are_on_networks) + 1
-        for table, column in (("agents", "network_id"), ("users", "created_s")):
-            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        for changed, column in (("agents", "network_id"), ("users", "created_s")):
+            connection.execute(text(f"ALTER TABLE {changed} DROP COLUMN {column}"))
         connection.execute(update(schema.schema_version).values(version=version))
     accounts.close()
     told: list[str | None] = []

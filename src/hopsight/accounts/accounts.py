@@ -35,6 +35,7 @@ from hopsight.accounts.network_names import NetworkNames
 from hopsight.accounts.organization_accounts import OrganizationAccounts
 from hopsight.accounts.personal_data import PersonalData
 from hopsight.accounts.sightings import Sightings
+from hopsight.accounts.sign_ins import SignIns
 from hopsight.clock import Clock
 from hopsight.errors import AuthenticationError
 from hopsight.model.accounts import AccountGroup, AgentPrincipal, Member, Principal, Role
@@ -65,6 +66,7 @@ class Accounts(OrganizationAccounts):
         self.networks = NetworkNames(database, clock)
         self.labels = Labels(database, clock)
         self.personal_data = PersonalData(database, clock)
+        self.sign_ins = SignIns(database, clock)
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:

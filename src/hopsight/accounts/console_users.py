@@ -15,7 +15,7 @@ def create(
 ) -> int:
     """Add a user who sees exactly ``aids``, the first at login; the ID."""
     uid = users.create(connection, email, role, aids, name, change.now_s)
-    _note(connection, uid, "User created", change)
+    note(connection, uid, "User created", change)
     return uid
 
 
@@ -23,7 +23,7 @@ def remove(connection: Connection, email: str, change: Change) -> None:
     """Delete a user; tokens and memberships go too, so that access ends at once."""
     uid = users.require_uid(connection, email)
     # Noted first, while it is known whose log it belongs into.
-    _note(connection, uid, "User deleted", change)
+    note(connection, uid, "User deleted", change)
     connection.execute(delete(schema.users).where(schema.users.c.uid == uid))
 
 
@@ -31,7 +31,7 @@ def add_token(connection: Connection, email: str, digest: bytes, change: Change)
     """Let the bearer of a token in as the user ``email``; the token's ID."""
     uid = users.require_uid(connection, email)
     token_id = tokens.create(connection, uid, digest, change.now_s)
-    _note(connection, uid, "User token created", change, _token(token_id))
+    note(connection, uid, "User token created", change, _token(token_id))
     return token_id
 
 
@@ -42,10 +42,11 @@ def remove_token(connection: Connection, token_id: int, change: Change) -> None:
     if uid is None:
         raise NotFoundError(f"There is no token {token_id}")
     connection.execute(delete(table).where(table.c.token_id == token_id))
-    _note(connection, uid, "User token deleted", change, _token(token_id))
+    note(connection, uid, "User token deleted", change, _token(token_id))
 
 
-def _note(connection: Connection, uid: int, event: str, change: Change, *more: Resource) -> None:
+def note(connection: Connection, uid: int, event: str, change: Change, *more: Resource) -> None:
+    """Put what is done to a user into the log of all account groups that the user may see."""
     # One event for each account group: that is how the log is read.
     table = schema.users
     email = connection.execute(select(table.c.email).where(table.c.uid == uid)).scalar_one()

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 from hopsight.accounts.schema import (
     agent_labels,
     audit_events,
+    browser_sessions,
     erased_enrolments,
     former_groups,
     metadata,
     network_names,
+    passwords,
     revision,
     schema_version,
     target_agents,
@@ -53,6 +55,11 @@ def _agents_have_labels(connection: Connection) -> None:
     agent_labels.create(connection)
 
 
+def _people_sign_in(connection: Connection) -> None:
+    passwords.create(connection)
+    browser_sessions.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
@@ -62,6 +69,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _agents_are_on_networks,
     _users_have_dates,
     _agents_have_labels,
+    _people_sign_in,
 )
 
 

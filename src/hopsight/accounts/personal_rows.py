@@ -25,12 +25,13 @@ from sqlalchemy import (
 from hopsight.accounts import schema, targets
 from hopsight.accounts.agents import ENROLLED
 from hopsight.accounts.audit import Resource
+from hopsight.accounts.browser_sessions import LOCKED_OUT
 from hopsight.accounts.credentials import digest_of
 
 ERASED: Final = "erased"
 """What stands in the log for a name that was erased."""
 
-_SECRET: Final = frozenset({"digest", "secret_digest"})
+_SECRET: Final = frozenset({"digest", "secret_digest", "password_hash"})
 _JSON: Final = frozenset({"info", "resources"})
 _USER: Final = "user"
 _UID: Final = re.compile(r" \((\d+)\)$")
@@ -195,7 +196,7 @@ def _scrub(connection: Connection, row: AuditRow, subject: Subject) -> None:
     values: dict[str, Any] = {"resources": msgspec.json.encode(kept).decode()}
     if _is_by(row, subject):
         values |= {"who": ERASED, "uid": None, "ip_address": None}
-    elif row.event == ENROLLED and kept != resources:
+    elif row.event in {ENROLLED, LOCKED_OUT} and kept != resources:
         values["ip_address"] = None
     connection.execute(update(_events).where(_events.c.event_id == row.event_id).values(**values))
 

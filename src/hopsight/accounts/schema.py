@@ -172,6 +172,33 @@ erased_enrolments = Table(
     Column("digest", LargeBinary(32), primary_key=True),
 )
 
+# What lets users sign in to the pages: argon2id, which is slow on purpose, for people choose what is guessed.
+passwords = Table(
+    "user_passwords",
+    metadata,
+    Column("uid", ForeignKey("users.uid", ondelete="CASCADE"), primary_key=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("changed_s", Integer, nullable=False),
+)
+
+# Who is signed in to the pages. One that a token began ends with it.
+browser_sessions = Table(
+    "browser_sessions",
+    metadata,
+    Column("session_id", Integer, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("uid", ForeignKey("users.uid", ondelete="CASCADE"), nullable=False),
+    Column("token_id", ForeignKey("tokens.token_id", ondelete="CASCADE")),
+    Column("created_s", Integer, nullable=False),
+    Column("last_seen_s", Integer, nullable=False),
+    Column("expires_s", Integer, nullable=False),
+    Column("ip_address", String(45)),
+    Column("browser", String(255)),
+    Index("browser_sessions_by_uid", "uid"),
+    Index("browser_sessions_by_token", "token_id"),
+    sqlite_autoincrement=True,
+)
+
 # Who changed what, when, from where. No foreign keys: events outlive whom they are about.
 audit_events = Table(
     "audit_events",

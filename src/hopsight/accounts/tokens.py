@@ -1,6 +1,6 @@
 """Tokens of users."""
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from hopsight.accounts import schema
 from hopsight.accounts.listings import Token
@@ -26,16 +26,22 @@ def listing(connection: Connection) -> list[Token]:
     ]
 
 
-def principal_of(connection: Connection, digest: bytes) -> Principal | None:
-    """Who shows the token with this digest."""
+def find(connection: Connection, digest: bytes) -> int | None:
+    """The ID of the token with this digest."""
+    query = select(schema.tokens.c.token_id).where(schema.tokens.c.digest == digest)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def principal_of(connection: Connection, digest: bytes, table: Table = schema.tokens) -> Principal | None:
+    """Who shows the token (or what else ``table`` has by its digest) with this digest."""
     users_, memberships, groups = schema.users, schema.memberships, schema.account_groups
     query = (
         select(users_.c.uid, users_.c.email, memberships.c.aid, memberships.c.role, memberships.c.login)
         .add_columns(groups.c.org_id)
-        .join_from(schema.tokens, users_)
+        .join_from(table, users_)
         .join(memberships, memberships.c.uid == users_.c.uid)
         .join(groups, groups.c.aid == memberships.c.aid)
-        .where(schema.tokens.c.digest == digest)
+        .where(table.c.digest == digest)
     )
     rows = connection.execute(query).all()
     login = next((row for row in rows if row.login), None)

@@ -5,6 +5,7 @@ from hopsight.cli import (
     admin_audit,
     admin_labels,
     admin_networks,
+    admin_passwords,
     admin_people,
     admin_privacy,
     admin_targets,
@@ -15,6 +16,7 @@ app = group("Manage accounts and agents: on the server's own data, whether it ru
 
 app.add_typer(admin_people.organizations, name="org")
 app.add_typer(admin_people.account_groups, name="account-group")
+admin_people.users.command("password")(admin_passwords.set_password)
 app.add_typer(admin_people.users, name="user")
 app.add_typer(admin_people.tokens, name="token")
 app.add_typer(admin_agents.connection_strings, name="connection-string")

@@ -20,9 +20,10 @@ from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
+from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
-from hopsight.server.web import pages, session
+from hopsight.server.web import account, pages, session, sign_in
 from hopsight.storage.store import Store
 
 
@@ -41,10 +42,12 @@ def create_app(
         networks=Networks(store, clock),
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
+        password_work=PasswordWork(),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
+    people = [*pages.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     router = Litestar(
-        route_handlers=[*programs, *openapi.HANDLERS, *pages.HANDLERS, *session.HANDLERS],
+        route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),
         exception_handlers={Exception: _pass_on},
         openapi_config=None,

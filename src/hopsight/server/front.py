@@ -39,6 +39,8 @@ _CONTENT_POLICY: Final = (
     b"content-security-policy",
     b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
 )
+# What somebody looks at is in the URL: other sites need not know it.
+_REFERRER_POLICY: Final = (b"referrer-policy", b"same-origin")
 
 _log = structlog.get_logger(__name__)
 
@@ -130,7 +132,7 @@ class _Outlet:
         given = {name.lower(): value for name, value in headers}
         common = self._headers(self._scope)
         if given.get(b"content-type", b"").startswith(b"text/html"):
-            common.append(_CONTENT_POLICY)
+            common += [_CONTENT_POLICY, _REFERRER_POLICY]
         return headers + [pair for pair in common if pair[0] not in given]
 
 

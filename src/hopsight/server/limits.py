@@ -67,8 +67,8 @@ class Limits:
             self._limit, self._limit - window.count, reset_s, _whole(window.ends_s - now_s), exceeded
         )
 
-    def count_refusal(self, address: str) -> None:
-        """Count one 401 answer to an address."""
+    def count_refusal(self, address: str) -> int:
+        """Count one 401 answer to an address (or a wrong password of whatever is named); how many by now."""
         now_s = self._clock.monotonic()
         window = self._addresses.get(address)
         if window is None or now_s >= window.ends_s:
@@ -76,11 +76,12 @@ class Limits:
             self._make_room(now_s)
             window = self._addresses[address] = self._open(now_s)
         window.count += 1
+        return window.count
 
-    def locked_out_s(self, address: str) -> int:
-        """Whole seconds that an address still has to wait after too many refusals; 0: none."""
+    def locked_out_s(self, address: str, refusals: int = REFUSALS) -> int:
+        """Whole seconds that an address still has to wait after so many refusals; 0: none."""
         window = self._addresses.get(address)
-        if window is None or window.count < REFUSALS:
+        if window is None or window.count < refusals:
             return 0
         left_s = window.ends_s - self._clock.monotonic()
         return _whole(left_s) if left_s > 0 else 0

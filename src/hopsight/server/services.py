@@ -12,6 +12,7 @@ from hopsight.config import ServerConfig
 from hopsight.server.limits import Limits
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
+from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.storage.store import Store
 
@@ -31,3 +32,4 @@ class Services(Struct, frozen=True, kw_only=True):
     networks: Networks
     atlas: Atlas
     upload_slots: asyncio.Semaphore
+    password_work: PasswordWork

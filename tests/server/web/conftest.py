@@ -1,6 +1,7 @@
 """A real server for pages, and a real browser to look at them with."""
 
 import asyncio
+import json
 import shutil
 import socket
 import tempfile
@@ -113,17 +114,11 @@ class Tab:
     def __init__(self, socket_: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket_
         self._sent = 0
-        self._credentials: dict[str, str] = {}
 
     async def call(self, method: str, **parameters: Any) -> Any:
         """Ask for something, and wait for the answer."""
         number = await self._send(method, **parameters)
         return (await self._until(lambda message: message.get("id") == number))["result"]
-
-    async def answer_challenges(self, email: str, token: str) -> None:
-        """Answer what the browser would ask a person for."""
-        self._credentials = {"response": "ProvideCredentials", "username": email, "password": token}
-        await self.call("Fetch.enable", handleAuthRequests=True)
 
     async def open(self, url: str, width: int = 1280) -> None:
         """Go there, and wait until it has loaded."""
@@ -131,6 +126,15 @@ class Tab:
         await self.call("Emulation.setDeviceMetricsOverride", **size)
         await self.call("Page.enable")
         await self._send("Page.navigate", url=url)
+        await self._until(lambda message: message.get("method") == "Page.loadEventFired")
+
+    async def send_form(self, path: str, **fields: str) -> None:
+        """Fill in the form that has these fields, press its button, and wait for the next page."""
+        where = "".join(f":has([name={name}])" for name in fields)
+        form = f"document.querySelector('form[action=\"{path}\"]{where}')"
+        for name, value in fields.items():
+            await self.value(f"{form}.elements.{name}.value = {json.dumps(value)}")
+        await self._send("Runtime.evaluate", expression=f"{form}.querySelector('button').click()")
         await self._until(lambda message: message.get("method") == "Page.loadEventFired")
 
     async def value(self, expression: str) -> Any:
@@ -148,16 +152,6 @@ class Tab:
             message = await self._socket.receive_json()
             if wanted(message):
                 return message
-            await self._answer(message)
-
-    async def _answer(self, message: Any) -> None:
-        request = message.get("params", {}).get("requestId")
-        if message.get("method") == "Fetch.requestPaused":
-            await self._send("Fetch.continueRequest", requestId=request)
-        elif message.get("method") == "Fetch.authRequired":
-            await self._send(
-                "Fetch.continueWithAuth", requestId=request, authChallengeResponse=self._credentials
-            )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import random
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -55,12 +56,12 @@ async def test_a_permalink_opens_its_session(server: Any, client: Any) -> None:
 
 
 async def test_others_are_told_nothing(server: Any) -> None:
-    """Without credentials 401 with a challenge; a user of another account group is told what of any aid."""
+    """Whoever has not signed in does so first; a user of another account group is told what of any aid."""
     session_id = await stored(server)
     async with server.client("") as client:
         answer = await client.get(f"/sessions/{session_id}")
-        assert answer.status_code == 401
-        assert "WWW-Authenticate" in answer.headers
+        assert answer.status_code == 303
+        assert answer.headers["Location"] == f"/sign-in?next=/sessions/{quote(session_id)}"
     aid = server.accounts.create_account_group("Other", 1)
     server.accounts.create_user("other@example.com", Role.ORG_ADMIN, [aid])
     async with server.client(server.accounts.create_token("other@example.com")) as client:

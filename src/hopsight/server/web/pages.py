@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from litestar import get
 from litestar.connection import Request
-from litestar.exceptions import HTTPException
 
-from hopsight.errors import AuthenticationError, InvalidValueError, NotFoundError
+from hopsight.errors import NotFoundError
 from hopsight.model.dimensions import (
     AGENT_STATES,
     FILTERS,
@@ -22,12 +21,13 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.links import origin
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.visits import header
-from hopsight.server.auth import admit, choose_account_group
 from hopsight.server.services import Services
 from hopsight.server.web.last_round import read_last_round
 from hopsight.server.web.reference import describe_reference
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
+from hopsight.server.web.signed_in import recognize
+from hopsight.server.web.visitor import see
 
 _TYPES: Final = {
     ".css": b"text/css;charset=UTF-8",
@@ -51,29 +51,19 @@ _FILTERS: Final = [(row, [kind in row.kinds for kind in _SERVED]) for row in FIL
 
 @get("/")
 async def read_start(request: Request[Any, Any, Any]) -> Answer:
-    """The last round for whoever signs in; for others, what this is, unless they name an account group.
+    """The last round for whoever has signed in; for others, what this is.
 
-    Then they are challenged: not every browser shows credentials before it is asked.
+    Unless they name an account group: then they sign in first, and come back to it.
     """
     scope = request.scope
     try:
         asked = Parameters(scope["query_string"]).one("aid")
-        if asked is None and not header(scope, b"authorization"):
+        is_known = recognize(scope, request.app.state.services) or header(scope, b"authorization")
+        if asked is None and not is_known:
             return render(scope, "about.html", origin=_origin(request))
-        return await _last_round(request, asked)
+        return await _last_round(request)
     except REFUSALS as error:
         return refusal(scope, error)
-
-
-@get("/sign-in")
-async def sign_in(request: Request[Any, Any, Any]) -> Answer:
-    """Have the browser ask for credentials; with good ones, go to the last round."""
-    try:
-        principal = admit(request.scope, request.app.state.services)
-    except (AuthenticationError, HTTPException) as error:
-        return refusal(request.scope, error)
-    location = b"/?aid=%d" % principal.login_aid
-    return Answer(b"", b"text/plain", status=303, headers=((b"location", location),))
 
 
 @get("/docs")
@@ -92,23 +82,12 @@ async def read_static(request: Request[Any, Any, Any]) -> Answer:
     return Answer(_FILES[name], STATIC[name])
 
 
-async def _last_round(request: Request[Any, Any, Any], asked: str | None) -> Answer:
-    scope = request.scope
-    services: Services = request.app.state.services
-    principal = admit(scope, services)
-    aid = choose_account_group(principal, asked)
-    groups = services.accounts.account_groups_of(principal)
-    group = next((group for group in groups if group.aid == aid), None)
-    if group is None:
-        # Deleted between the two questions above.
-        raise InvalidValueError("aid", aid, "the ID of an account group of yours")
-    return render(
-        scope,
+async def _last_round(request: Request[Any, Any, Any]) -> Answer:
+    visitor = see(request)
+    services, aid = visitor.services, visitor.group.aid
+    return visitor.render(
         "last_round.html",
-        email=principal.email,
-        origin=_origin(request),
-        groups=groups,
-        group=group,
+        path="/",
         round=await read_last_round(services, aid),
         has_agents=bool(services.accounts.agents(aid, limit=1)),
     )
@@ -119,4 +98,4 @@ def _origin(request: Request[Any, Any, Any]) -> str:
     return origin(request.scope, services.config.public_url)
 
 
-HANDLERS: Final[list[Any]] = [read_start, sign_in, read_docs, read_static]
+HANDLERS: Final[list[Any]] = [read_start, read_docs, read_static]

@@ -15,7 +15,9 @@ from hopsight.errors import (
 )
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import describe_error
+from hopsight.server.api.visits import header
 from hopsight.server.web.rendering import render
+from hopsight.server.web.returning import sign_in_url
 
 REFUSALS: Final = (
     AuthenticationError,
@@ -29,7 +31,9 @@ REFUSALS: Final = (
 
 
 def refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
-    """The page that says why not."""
+    """The page that says why not; who has not signed in, and is no program, is led to where one does."""
+    if isinstance(error, AuthenticationError) and not header(scope, b"authorization"):
+        return _to_sign_in(scope)
     described = describe_error(error)
     if described is None:
         raise error
@@ -37,3 +41,11 @@ def refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
     return Answer(
         page.body, page.content_type, status=described.status, headers=page.headers + described.headers
     )
+
+
+def _to_sign_in(scope: Scope) -> Answer:
+    location = sign_in_url(scope).encode("ascii")
+    if header(scope, b"hx-request"):
+        # htmx would put the page that a redirect leads to in the place of a piece of this one.
+        return Answer(b"", b"text/plain", status=401, headers=((b"hx-redirect", location),))
+    return Answer(b"", b"text/plain", status=303, headers=((b"location", location),))

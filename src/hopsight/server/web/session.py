@@ -12,15 +12,16 @@ from hopsight.model.ids import parse_session_id
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.documents import merged
 from hopsight.server.api.links import origin
-from hopsight.server.auth import admit, choose_account_group
+from hopsight.server.auth import choose_account_group
 from hopsight.server.services import Services
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
+from hopsight.server.web.signed_in import identify
 
 
 @get("/sessions/{userSessionId:str}")
 async def read_session(request: Request[Any, Any, Any]) -> Answer:
-    """Show it to whoever may see its account group; the browser is asked for credentials."""
+    """Show it to whoever may see its account group; others sign in first."""
     try:
         return await _page(request)
     except REFUSALS as error:
@@ -29,7 +30,7 @@ async def read_session(request: Request[Any, Any, Any]) -> Answer:
 
 async def _page(request: Request[Any, Any, Any]) -> Answer:
     services: Services = request.app.state.services
-    principal = admit(request.scope, services)
+    principal = identify(request.scope, services).principal
     text = request.path_params["userSessionId"]
     parsed = parse_session_id(text)
     aid = choose_account_group(principal, str(parsed.aid))

@@ -12,12 +12,11 @@ from hopsight.model.accounts import AccountGroup, Principal, Role
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.links import origin
 from hopsight.server.api.parameters import Parameters
-from hopsight.server.api.visits import header
-from hopsight.server.auth import admit, choose_account_group, source_address
+from hopsight.server.auth import choose_account_group, source_address
 from hopsight.server.services import Services
-from hopsight.server.web.csrf import csrf_token
 from hopsight.server.web.navigation import NAVIGATION
 from hopsight.server.web.rendering import render
+from hopsight.server.web.signed_in import identify
 from hopsight.server.web.view import View, parse_view
 
 
@@ -34,6 +33,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
         parameters: those of the query.
         origin: how the browser calls this server.
         csrf: what forms on their page must send back (``web.forms`` says how).
+        session_id: their session; None: they showed a token, as programs do.
     """
 
     scope: Scope
@@ -45,6 +45,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
     parameters: Parameters
     origin: str
     csrf: str
+    session_id: int | None
 
     @property
     def actor(self) -> Actor:
@@ -83,7 +84,8 @@ def see(request: Request[Any, Any, Any]) -> Visitor:
     """
     scope = request.scope
     services: Services = request.app.state.services
-    principal = admit(scope, services)
+    known = identify(scope, services)
+    principal = known.principal
     parameters = Parameters(scope["query_string"])
     aid = choose_account_group(principal, parameters.one("aid"))
     groups = services.accounts.account_groups_of(principal)
@@ -100,5 +102,6 @@ def see(request: Request[Any, Any, Any]) -> Visitor:
         view=parse_view(aid, parameters, services.clock.now()),
         parameters=parameters,
         origin=origin(scope, services.config.public_url),
-        csrf=csrf_token(header(scope, b"authorization")),
+        csrf=known.csrf,
+        session_id=known.session_id,
     )
