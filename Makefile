@@ -6,7 +6,7 @@ PYTEST_ARGS ?= -n auto
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MANIFEST := pyproject.toml constraints.txt
 
-.PHONY: help install run test lint types check bench docs clean
+.PHONY: help install run demo test lint types check bench docs clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,6 +15,9 @@ install: $(VENV)/.server ## Set up .venv for `make run`
 
 run: $(VENV)/.server ## Start server and agent on this machine
 	@$(BIN)/hopsight up
+
+demo: $(VENV)/.server ## Start a server with a simulated fleet, for a first look
+	@$(BIN)/hopsight demo
 
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -31,6 +31,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         tls_self_signed: make and keep a certificate of our own.
         rate_limit: requests a minute for each organization.
         keep_s: seconds that records are kept.
+        simulated: nothing here was measured: pages say so.
         agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
         asn_db: MaxMind-format file with AS numbers: who has which address.
         city_db: the same with cities or countries: where it is.
@@ -47,6 +48,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     tls_self_signed: bool = False
     rate_limit: int = 240
     keep_s: int = 90 * DAY_S
+    simulated: bool = False
     agent_poll_s: int = 10
     asn_db: Path | None = None
     city_db: Path | None = None

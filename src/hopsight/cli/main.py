@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from hopsight import __version__
-from hopsight.cli import admin, agent, measure, score, server, sessions, simulate, up
+from hopsight.cli import admin, agent, demo, measure, score, server, sessions, simulate, up
 from hopsight.cli.ending import end_with
 from hopsight.cli.settings import Command, default_map
 from hopsight.errors import HopsightError
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 
 app.command()(up.up)
+app.command()(demo.demo)
 app.command()(server.server)
 app.add_typer(agent.app, name="agent")
 app.command()(measure.measure)

@@ -60,19 +60,19 @@ def simulate(
     end_s = int(clock.now()) if end is None else _end_s(end)
     plan = Plan(connection=connection, agents=agents, hours=hours, seed=seed, end_s=end_s)
     typer.echo(f"Simulating {agents} agents over {hours:g} h. This data is SIMULATED.", err=True)
-    show, finish = _shown(agents)
+    show, finish = shown(agents)
     try:
         progress = asyncio.run(run(plan, clock, random.Random(), show))  # noqa: S311 - scatters retries
     finally:
         finish()
-    typer.echo(_report(progress), err=True)
+    typer.echo(report(progress), err=True)
     if json:
         typer.echo(_summary(progress))
     if progress.refused:
         raise UploadError(f"the server refused records: {progress.reason}", permanent=True)
 
 
-def _report(progress: "Progress") -> str:
+def report(progress: "Progress") -> str:
     """What was made, and what became of it."""
     return (
         f"{progress.network_sessions} network sessions, {progress.user_sessions} user sessions, "
@@ -125,7 +125,7 @@ def _summary(progress: "Progress") -> str:
     return msgspec.json.encode({names.get(key, key): value for key, value in known.items()}).decode()
 
 
-def _shown(agents: int) -> "tuple[Callable[[Progress], None], Callable[[], None]]":
+def shown(agents: int) -> "tuple[Callable[[Progress], None], Callable[[], None]]":
     """How progress is shown: a bar for a person, a line now and then for a log."""
     from rich.console import Console
 

@@ -70,6 +70,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
             groups=self.groups,
             path=path,
             navigation=NAVIGATION,
+            simulated=self.services.config.simulated,
             origin=self.origin,
             **context,
         )
