@@ -1,7 +1,7 @@
 """From columns of numbers to measures: exact, in numpy, the same for every embedded store.
 
-No step looks at one record after the other. A number's column is sorted once and each record given its place in
-that order (``Ranked``); whatever is asked afterwards sorts whole numbers, part and place in one, and picks.
+No step looks at one record after the other. A number's column is sorted once and each record given its place
+in that order (``Ranked``); what is asked afterwards sorts whole numbers, part and place in one, and picks.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from hopsight.errors import InvalidValueError
@@ -30,7 +29,7 @@ Numbers = NDArray[np.integer]
 """Whole numbers of any width: narrow ones are sorted in half the time."""
 
 _NARROW: Final = 1 << 32
-_TRENDS: Final = (0.5,)
+_MEDIAN: Final = (0.5,)
 _SHARES: Final = (0.5, 0.95)
 
 
@@ -89,7 +88,7 @@ class Columns:
 
     @cached_property
     def lossy(self) -> Integers:
-        """Which records lost anything, those with the lowest loss first: sums are always made in this order."""
+        """Which records lost anything, lowest loss first: sums are always made in this order."""
         found = np.flatnonzero(self.loss_known & (self.loss_percent != 0))
         return found[np.argsort(self.loss_percent[found])]
 
@@ -137,6 +136,22 @@ class _Parts(NamedTuple):
             lossy=int(self.lossy[part]),
             measured=int(self.measured[part]),
         )
+
+
+def columns_of(rows: Sequence[tuple[int, int, float | None, float | None, float | None]]) -> Columns:
+    """Rows of round, number of dimensions, loss, latency and jitter as columns."""
+    if not rows:
+        none = np.empty(0)
+        return Columns(none.astype(np.int64), none.astype(np.int64), none, none, none)
+    rounds, dims, losses, latencies, jitters = zip(*rows, strict=True)
+    return Columns(
+        np.array(rounds, dtype=np.int64),
+        np.array(dims, dtype=np.int64),
+        # None becomes NaN.
+        np.array(losses, dtype=np.float64),
+        np.array(latencies, dtype=np.float64),
+        np.array(jitters, dtype=np.float64),
+    )
 
 
 def check_buckets(query: Query, bucket_s: int) -> None:
@@ -199,7 +214,7 @@ def rank(
     places[ranked] = np.arange(len(ranked), dtype=np.int32)
     trends = _in_buckets(columns, places[parts], first, count, bucket_s)
     cells = len(ranked) * count
-    (latency,), _ = _percentiles(columns.latency, trends, cells, _TRENDS)
+    (latency,), _ = _percentiles(columns.latency, trends, cells, _MEDIAN)
     latencies = [_known(each) for each in latency.tolist()]
     losses = [_known(each) for each in _losses(columns, trends, cells).mean.tolist()]
     return [
@@ -229,14 +244,16 @@ def _buckets(query: Query, bucket_s: int) -> tuple[int, int]:
 
 def _in_buckets(columns: Columns, parts: Numbers, first: int, count: int, bucket_s: int) -> Numbers:
     """Each part cut into buckets; -1 stays what it is."""
-    since = (columns.round_id - first * bucket_s).astype(np.int32 if count * bucket_s < _NARROW // 2 else np.int64)
-    bucket = since // np.asarray(bucket_s, dtype=since.dtype)
+    since = (columns.round_id - first * bucket_s).astype(
+        np.int32 if count * bucket_s < _NARROW // 2 else np.int64
+    )
+    bucket: Numbers = np.floor_divide(since, bucket_s)
     return np.where(parts < 0, -1, parts * count + bucket)
 
 
 def _measured(columns: Columns, parts: Numbers, count: int, agents: Integers) -> _Parts:
     (p50, p95), measured = _percentiles(columns.latency, parts, count, _SHARES)
-    (jitter,), _ = _percentiles(columns.jitter, parts, count, _TRENDS)
+    (jitter,), _ = _percentiles(columns.jitter, parts, count, _MEDIAN)
     loss = _losses(columns, parts, count)
     return _Parts(_counted(parts, count), agents, p50, p95, jitter, loss.mean, loss.lossy, measured)
 
@@ -256,8 +273,8 @@ def _percentiles(
         places, parts = places[looked_at], parts[looked_at]
     measured = np.bincount(parts, minlength=count)
     size = max(1, ranked.known)
-    width = np.uint32 if count * size <= _NARROW else np.uint64
-    keys = parts.astype(width) * width(size) + places
+    width = np.dtype(np.uint32 if count * size <= _NARROW else np.uint64)
+    keys = np.multiply(parts, size, dtype=width, casting="unsafe") + places
     keys.sort()
     starts = np.cumsum(measured) - measured
     some = measured > 0
@@ -265,7 +282,7 @@ def _percentiles(
     for share in shares:
         picked = np.full(count, np.nan)
         chosen = starts[some] + np.maximum(np.ceil(share * measured[some]).astype(np.int64) - 1, 0)
-        picked[some] = ranked.sorted[(keys[chosen] % width(size)).astype(np.int64)]
+        picked[some] = ranked.sorted[(keys[chosen] % width.type(size)).astype(np.int64)]
         found.append(picked)
     return found, measured
 
@@ -292,4 +309,5 @@ def _agents_of_parts(columns: Columns, dims: Dims, parts: Numbers, count: int) -
     seen = np.zeros((count + 1, agents), dtype=np.bool_)
     # What is in part -1 marks the last row, which is left out.
     seen[parts, dims.agent.astype(np.int32).take(columns.dim)] = True
-    return seen[:count].sum(axis=1)
+    counted: Integers = seen[:count].sum(axis=1)
+    return counted

@@ -11,7 +11,15 @@ from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, PageOf, Query, Record
-from hopsight.storage.aggregates import Columns, check_buckets, rank, summarize
+from hopsight.storage.aggregates import (
+    Columns,
+    Dims,
+    check_buckets,
+    check_limit,
+    columns_of,
+    rank,
+    summarize,
+)
 from hopsight.storage.store import Added, Erased
 
 
@@ -65,7 +73,7 @@ class MemoryStore:
     async def summarize(self, query: Query, bucket_s: int) -> Summary:
         """What all records that a question admits come to, in whole and in buckets."""
         check_buckets(query, bucket_s)
-        return summarize(self._columns(query, None)[0], bucket_s)
+        return summarize(*self._columns(query, None), query, bucket_s)
 
     async def rank(
         self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
@@ -74,8 +82,8 @@ class MemoryStore:
         if column not in Dimensions.__struct_fields__:
             raise LookupError(f"{column} is no field of Dimensions")
         check_buckets(query, bucket_s)
-        columns, values = self._columns(query, column)
-        return rank(columns, values, query, bucket_s, order, limit)
+        check_limit(limit)
+        return rank(*self._columns(query, column), query, bucket_s, order, limit)
 
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits."""
@@ -88,26 +96,33 @@ class MemoryStore:
             if _matches(each, everything)
         ]
 
-    def _columns(self, query: Query, column: str | None) -> tuple[Columns, list[str | None]]:
+    def _columns(self, query: Query, column: str | None) -> tuple[Columns, Dims]:
         self._check_open()
         everything = structs.replace(query, after=None)
         group = self._groups.get((query.kind, query.aid), {}).values()
         found = [record for record in group if _matches(record, everything)]
         values: dict[str | None, int] = {}
         agents: dict[str, int] = {}
-        places = [
+        dims: dict[Dimensions, int] = {}
+        numbers = [
             (
-                values.setdefault(getattr(each.dimensions, column), len(values)) if column else 0,
-                agents.setdefault(each.dimensions.agent_id, len(agents)),
+                each.round_id,
+                dims.setdefault(each.dimensions, len(dims)),
+                each.loss_percent,
+                each.latency_ms,
+                each.jitter_ms,
             )
             for each in found
         ]
-        numbers = [(each.loss_percent, each.latency_ms, each.jitter_ms) for each in found]
-        made = np.array(numbers, dtype=np.float64).reshape(len(found), 3)
-        numbered = np.array(places, dtype=np.int64).reshape(len(found), 2)
-        rounds = np.array([each.round_id for each in found], dtype=np.int64)
-        columns = Columns(rounds, numbered[:, 0], numbered[:, 1], made[:, 0], made[:, 1], made[:, 2])
-        return columns, list(values)
+        asked = [
+            (
+                agents.setdefault(each.agent_id, len(agents)),
+                values.setdefault(getattr(each, column), len(values)) if column else 0,
+            )
+            for each in dims
+        ]
+        numbered = np.array(asked, dtype=np.int64).reshape(len(asked), 2)
+        return columns_of(numbers), Dims(numbered[:, 0], numbered[:, 1], list(values))
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in all account groups."""
