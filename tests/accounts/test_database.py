@@ -11,6 +11,7 @@ from sqlalchemy import text, update
 
 from hopsight.accounts import bootstrap, migrations, schema
 from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.alert_tables import ALERT_TABLES
 from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
 from hopsight.accounts.browser_sessions import Device
 from hopsight.accounts.cache import RevisionCache
@@ -19,6 +20,7 @@ from hopsight.accounts.migrations import MIGRATIONS
 from hopsight.errors import ConfigError, ConflictError
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.alerts import AlertRule
 from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
 
@@ -32,6 +34,8 @@ for number in range(10):
     accounts.create_organization(f"{sys.argv[2]}-{number}")
     accounts.close()
 """
+
+ALERTS = [table.name for table in reversed(ALERT_TABLES)]
 
 
 def test_processes_create_and_write_at_the_same_time(data: Path, clock: FakeClock) -> None:
@@ -119,6 +123,7 @@ def test_an_older_database_is_brought_up_to_date(data: Path, clock: FakeClock) -
             "agent_labels",
             "browser_sessions",
             "user_passwords",
+            *ALERTS,
         ):
             connection.execute(text(f"DROP TABLE {table}"))
         for column in ("given_name", "deleted_s", "network_id"):
@@ -144,7 +149,7 @@ def test_when_users_were_made_is_not_known_of_those_of_before(data: Path, clock:
     aid = accounts.create_account_group("Main")
     accounts.create_user("before@example.com", Role.USER, [aid])
     with accounts._database.write() as connection:
-        for table in ("agent_labels", "browser_sessions", "user_passwords"):
+        for table in ("agent_labels", "browser_sessions", "user_passwords", *ALERTS):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("ALTER TABLE users DROP COLUMN created_s"))
         version = MIGRATIONS.index(migrations._users_have_dates) + 1
@@ -165,7 +170,7 @@ def test_passwords_and_sessions_come_to_a_database_of_before(data: Path, clock: 
     accounts.create_user("jane@example.com", Role.USER, [aid])
     token = accounts.create_token("jane@example.com")
     with accounts._database.write() as connection:
-        for table in ("browser_sessions", "user_passwords"):
+        for table in ("browser_sessions", "user_passwords", *ALERTS):
             connection.execute(text(f"DROP TABLE {table}"))
         version = MIGRATIONS.index(migrations._people_sign_in) + 1
         connection.execute(update(schema.schema_version).values(version=version))
@@ -181,6 +186,24 @@ def test_passwords_and_sessions_come_to_a_database_of_before(data: Path, clock: 
         again.close()
 
 
+def test_alerts_come_to_a_database_of_before(data: Path, clock: FakeClock) -> None:
+    """One that knew no alerts gets the tables; an account group of before takes rules."""
+    accounts = Accounts.open(None, data, clock)
+    aid = accounts.create_account_group("Main", accounts.create_organization("One"))
+    with accounts._database.write() as connection:
+        for table in ALERTS:
+            connection.execute(text(f"DROP TABLE {table}"))
+        version = MIGRATIONS.index(migrations._alerts_are_kept) + 1
+        connection.execute(update(schema.schema_version).values(version=version))
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    try:
+        again.alerts.rules.add(aid, AlertRule(name="Slow", metric="latency", threshold=100))
+        assert [each.rule.name for each in again.alerts.rules.listing(aid)] == ["Slow"]
+    finally:
+        again.close()
+
+
 def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock: FakeClock) -> None:
     """A database that did not note it gets the column; an agent of before has no network until it tells."""
     accounts = Accounts.open(None, data, clock)
@@ -189,7 +212,7 @@ def test_where_agents_measured_is_not_known_of_those_of_before(data: Path, clock
     asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret="s" * 43, agent=info)
     agent_id = accounts.enrol(accounts.create_group_key(aid), asked, None).agent_id
     with accounts._database.write() as connection:
-        for table in ("agent_labels", "browser_sessions", "user_passwords"):
+        for table in ("agent_labels", "browser_sessions", "user_passwords", *ALERTS):
             connection.execute(text(f"DROP TABLE {table}"))
         version = MIGRATIONS.index(migrations._agents_are_on_networks) + 1
         for changed, column in (("agents", "network_id"), ("users", "created_s")):

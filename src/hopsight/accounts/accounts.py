@@ -18,6 +18,7 @@ from hopsight.accounts import (
     users,
 )
 from hopsight.accounts.agent_changes import Transfer
+from hopsight.accounts.alerts import Alerts
 from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
@@ -67,6 +68,7 @@ class Accounts(OrganizationAccounts):
         self.labels = Labels(database, clock)
         self.personal_data = PersonalData(database, clock)
         self.sign_ins = SignIns(database, clock)
+        self.alerts = Alerts(database, clock)
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:

@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
+from hopsight.accounts.alert_tables import ALERT_TABLES
 from hopsight.accounts.schema import (
     agent_labels,
     audit_events,
@@ -60,6 +61,11 @@ def _people_sign_in(connection: Connection) -> None:
     browser_sessions.create(connection)
 
 
+def _alerts_are_kept(connection: Connection) -> None:
+    for table in ALERT_TABLES:
+        table.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
@@ -70,6 +76,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _users_have_dates,
     _agents_have_labels,
     _people_sign_in,
+    _alerts_are_kept,
 )
 
 

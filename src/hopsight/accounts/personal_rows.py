@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from hopsight.accounts import schema, targets
 from hopsight.accounts.agents import ENROLLED
+from hopsight.accounts.alerts import forget_in_filters
 from hopsight.accounts.audit import Resource
 from hopsight.accounts.browser_sessions import LOCKED_OUT
 from hopsight.accounts.credentials import digest_of
@@ -31,7 +32,7 @@ from hopsight.accounts.credentials import digest_of
 ERASED: Final = "erased"
 """What stands in the log for a name that was erased."""
 
-_SECRET: Final = frozenset({"digest", "secret_digest", "password_hash"})
+_SECRET: Final = frozenset({"digest", "secret_digest", "password_hash", "secrets"})
 _JSON: Final = frozenset({"info", "resources"})
 _USER: Final = "user"
 _UID: Final = re.compile(r" \((\d+)\)$")
@@ -120,6 +121,7 @@ def erase(connection: Connection, subject: Subject) -> None:
     """Remove the rows whose keys are the subject's, and its names from the log."""
     for agent_id in subject.agent_ids:
         _remember(connection, agent_id)
+        forget_in_filters(connection, agent_id)
         lone = list(connection.execute(targets.lone(agent_id)).scalars())
         connection.execute(delete(schema.targets).where(schema.targets.c.target_id.in_(lone)))
         for table in _tables_with("agent_id"):

@@ -39,6 +39,18 @@ class AlertFilter(Struct, frozen=True, forbid_unknown_fields=True):
 Filters = Annotated[tuple[AlertFilter, ...], Meta(max_length=50)]
 
 
+class Webhook(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a message about an incident is posted.
+
+    Args:
+        url: http or https.
+        secret: signs what is posted; never shown again. Left out for a URL that has one: it stays.
+    """
+
+    url: Annotated[str, Meta(min_length=8, max_length=2_048)]
+    secret: Annotated[str, Meta(min_length=8, max_length=255)] | None = None
+
+
 class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When something is wrong: what an administrator writes.
 
@@ -57,6 +69,7 @@ class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknow
         clear_rounds: an incident is over after so many rounds in which too few agents failed.
         min_agents: fewer failing agents are no incident.
         filters: the sessions that it is about; all of them must hold.
+        webhooks: who is told of its incidents.
         enabled: whether it is looked at.
     """
 
@@ -69,6 +82,7 @@ class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknow
     clear_rounds: Annotated[int, Meta(ge=1, le=1_440)] = 5
     min_agents: Annotated[int, Meta(ge=1, le=100_000)] = 3
     filters: Filters = ()
+    webhooks: Annotated[tuple[Webhook, ...], Meta(max_length=10)] = ()
     enabled: bool = True
 
 

@@ -1,9 +1,9 @@
 """What agents that fail share, and those that do not fail do not. Functions over numbers.
 
 For every value of every dimension that a cause can be, an agent with it that fails speaks for it, and one
-with it that does not fail speaks against it. The value that most speaks for explains its agents; the rest is asked
-again. A gateway with twenty agents of which nine fail behind one access point has eleven against it: the
-access point has none, and so is named.
+with it that does not fail speaks against it. The value that most speaks for explains its agents; the rest is
+asked again. A gateway with twenty agents of which nine fail behind one access point has eleven against it:
+the access point has none, and so is named.
 """
 
 from collections import defaultdict

@@ -46,11 +46,8 @@ class Verdicts(Struct, frozen=True):
 
 
 def admits(filters: Sequence[AlertFilter], place: Dimensions) -> bool:
-    """Whether all filters hold of a session."""
-    return all(
-        getattr(place, FILTERS[each.key].column) in {FILTERS[each.key].normalize(one) for one in each.values}
-        for each in filters
-    )
+    """Whether all filters (their values in the stored spelling) hold of a session."""
+    return all(getattr(place, FILTERS[each.key].column) in each.values for each in filters)
 
 
 def summarize_round(rule: AlertRule, measurements: Iterable[Measurement]) -> Round:
