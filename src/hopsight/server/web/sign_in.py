@@ -25,7 +25,7 @@ from hopsight.server.web.password_gate import check_password, check_token
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
 from hopsight.server.web.returning import checked_next
-from hopsight.server.web.signed_in import identify, recognize
+from hopsight.server.web.signed_in import recognize
 
 _PATH: Final = "/sign-in"
 _WRONG: Final = "E-mail address or password is wrong"
@@ -88,9 +88,10 @@ async def sign_out(request: Request[Any, Any, Any]) -> Answer:
     """End the session of this browser; nothing to end is fine, too."""
     scope, services = request.scope, _services(request)
     try:
-        await read_form(request)
-        if recognize(scope, services) is not None:
-            check_csrf(request, identify(scope, services).csrf)
+        known = recognize(scope, services)
+        if known is not None:
+            await read_form(request)
+            check_csrf(request, known.csrf)
             services.accounts.sign_ins.end(cookies.read_cookie(scope, cookies.SESSION))
     except REFUSALS as error:
         return refusal(scope, error)
