@@ -23,7 +23,7 @@ from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
-from hopsight.server.web import account, pages, session, sign_in
+from hopsight.server.web import account, overview, pages, session, sign_in
 from hopsight.storage.store import Store
 
 
@@ -45,7 +45,7 @@ def create_app(
         password_work=PasswordWork(),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
-    people = [*pages.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
+    people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -13,4 +13,7 @@ class NavigationItem(Struct, frozen=True):
 
 
 # One row for each page that is served; the view (account group, time, filters) goes along in the link.
-NAVIGATION: Final[tuple[NavigationItem, ...]] = (NavigationItem("/", "Last round"),)
+NAVIGATION: Final[tuple[NavigationItem, ...]] = (
+    NavigationItem("/overview", "Overview"),
+    NavigationItem("/", "Last round"),
+)

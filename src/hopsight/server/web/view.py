@@ -72,15 +72,24 @@ class View(Struct, frozen=True, kw_only=True):
     def _replaced(self, filters: tuple[SearchFilter, ...]) -> "View":
         return View(aid=self.aid, time_range=self.time_range, window=self.window, filters=filters)
 
+    @property
+    def start_text(self) -> str:
+        """The first moment, as a person reads and writes it."""
+        return format_utc(self.time_range.start_s)
+
+    @property
+    def end_text(self) -> str:
+        """The last moment likewise."""
+        return format_utc(self.time_range.end_s)
+
+    def time_pairs(self) -> list[tuple[str, str]]:
+        """The parameters that say which time: a window, or its two ends."""
+        if self.window is not None:
+            return [("window", self.window)]
+        return [("from", self.start_text.replace(" ", "T")), ("to", self.end_text.replace(" ", "T"))]
+
     def _pairs(self) -> list[tuple[str, str]]:
-        time = (
-            [("window", self.window)]
-            if self.window is not None
-            else [
-                ("from", format_utc(self.time_range.start_s).replace(" ", "T")),
-                ("to", format_utc(self.time_range.end_s).replace(" ", "T")),
-            ]
-        )
+        time = self.time_pairs()
         chosen = [(each.key, value) for each in self.filters for value in each.values]
         return [("aid", str(self.aid)), *time, *chosen]
 

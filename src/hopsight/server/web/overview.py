@@ -1,0 +1,182 @@
+"""The overview: who has a bad day, since when, and whose fault it is; and the ranks behind it."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from litestar import get
+from litestar.connection import Request
+from msgspec import Struct
+
+from hopsight.errors import InvalidValueError
+from hopsight.model.aggregates import Group, GroupOrder
+from hopsight.model.dimensions import FILTERS, USER_SESSIONS
+from hopsight.model.times import format_utc
+from hopsight.server.api.answers import Answer
+from hopsight.server.web.overview_numbers import (
+    RankRow,
+    overview_charts,
+    rank_rows,
+    verdict_shares,
+)
+from hopsight.server.web.refusals import REFUSALS, refusal
+from hopsight.server.web.view import WINDOWS, View, bucket_s_of
+from hopsight.server.web.visitor import Visitor, see
+
+PATH: Final = "/overview"
+RANKS_PATH: Final = "/ranks"
+SHOWN: Final = 8
+MOST: Final = 200
+TREND_BUCKETS: Final = 48
+ORDERS: Final[dict[str, GroupOrder]] = {
+    "latency": "latency", "loss": "loss", "jitter": "jitter", "sessions": "records",
+}  # fmt: skip
+FILTER_KEYS: Final = sorted(key for key, row in FILTERS.items() if USER_SESSIONS in row.kinds)
+
+
+class Ranked(Struct, frozen=True):
+    """A dimension that groups are ranked by: the filter's key, the store's column, the heading."""
+
+    key: str
+    column: str
+    title: str
+
+
+RANKED: Final = (
+    Ranked("agentId", "agent_id", "Agents"),
+    Ranked("visitedSite", "visited_site", "Sites"),
+    Ranked("networkId", "network_id", "Networks"),
+    Ranked("ssid", "ssid", "Wi-Fi networks"),
+    Ranked("bssid", "bssid", "Access points"),
+    Ranked("gateway", "gateway", "Gateways"),
+    Ranked("vpnTarget", "vpn_target", "VPN endpoints"),
+    Ranked("location", "location", "Locations"),
+)
+
+
+@get(PATH)
+async def read_overview(request: Request[Any, Any, Any]) -> Answer:
+    """Show it to whoever has signed in."""
+    return await _answer(request, _overview)
+
+
+@get(RANKS_PATH)
+async def read_ranks(request: Request[Any, Any, Any]) -> Answer:
+    """Show one rank at length."""
+    return await _answer(request, _ranks)
+
+
+async def _answer(request: Request[Any, Any, Any], page: Callable[[Visitor], Any]) -> Answer:
+    try:
+        visitor = see(request)
+        added = _added_filter(visitor, request.scope["path"])
+        if added is not None:
+            return Answer(b"", b"text/plain", status=303, headers=((b"location", added.encode()),))
+        found: Answer = await page(visitor)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+    return found
+
+
+def _added_filter(visitor: Visitor, path: str) -> str | None:
+    """Where the form that adds a filter leads; None: it was not sent."""
+    key, value = (visitor.parameters.one(name) for name in ("filterKey", "filterValue"))
+    if not key or not value:
+        return None
+    if key not in FILTER_KEYS:
+        raise InvalidValueError("filterKey", key, ", ".join(FILTER_KEYS))
+    more = {name: text for name in ("by", "order") if (text := visitor.parameters.one(name))}
+    return visitor.view.with_filter(key, value.strip()).url(path, **more)
+
+
+async def _overview(visitor: Visitor) -> Answer:
+    view, store = visitor.view, visitor.services.store
+    query = view.query(USER_SESSIONS)
+    bucket_s = bucket_s_of(view.time_range)
+    summary = await store.summarize(query, bucket_s)
+    order = _order(visitor)
+    ranks = []
+    if summary.whole.records:
+        for ranked in RANKED:
+            rows = await _rows(visitor, ranked, SHOWN, order)
+            if rows:
+                more = view.url(RANKS_PATH, by=ranked.key, order=order)
+                ranks.append((f"{ranked.title}, worst first", rows, more))
+    newest = None if summary.whole.records else await store.last_round(USER_SESSIONS, view.aid)
+    return visitor.render(
+        "overview.html",
+        path=PATH,
+        whole=summary.whole,
+        charts=overview_charts(summary, view.time_range, bucket_s),
+        ranks=ranks,
+        shares=verdict_shares(await store.count_by(query, "verdict"), view, PATH),
+        windows=WINDOWS,
+        keys=FILTER_KEYS,
+        order=order,
+        orders=ORDERS,
+        bucket_minutes=bucket_s // 60,
+        newest=None if newest is None else _around(view, newest),
+    )
+
+
+async def _ranks(visitor: Visitor) -> Answer:
+    by = visitor.parameters.one("by") or RANKED[0].key
+    ranked = next((each for each in RANKED if each.key == by), None)
+    if ranked is None:
+        raise InvalidValueError("by", by, ", ".join(each.key for each in RANKED))
+    order = _order(visitor)
+    return visitor.render(
+        "ranks.html",
+        path=RANKS_PATH,
+        ranked=ranked,
+        all_ranked=RANKED,
+        rows=await _rows(visitor, ranked, MOST, order),
+        most=MOST,
+        order=order,
+        orders=ORDERS,
+        windows=WINDOWS,
+        keys=FILTER_KEYS,
+    )
+
+
+def _order(visitor: Visitor) -> str:
+    order = visitor.parameters.one("order") or "latency"
+    if order not in ORDERS:
+        raise InvalidValueError("order", order, ", ".join(ORDERS))
+    return order
+
+
+async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list[RankRow]:
+    view = visitor.view
+    groups = await visitor.services.store.rank(
+        view.query(USER_SESSIONS),
+        ranked.column,
+        bucket_s=bucket_s_of(view.time_range, TREND_BUCKETS),
+        order=ORDERS[order],
+        limit=most,
+    )
+    labels = await _labels(visitor, ranked, groups)
+    return rank_rows(
+        groups,
+        lambda value: labels.get(value, value),
+        lambda value: view.with_filter(ranked.key, value).url(PATH),
+    )
+
+
+async def _labels(visitor: Visitor, ranked: Ranked, groups: list[Group]) -> dict[str, str]:
+    """What people call agents and networks; of all else the value is the name."""
+    values = [group.value for group in groups if group.value is not None]
+    services, aid = visitor.services, visitor.group.aid
+    if ranked.column == "agent_id":
+        return services.accounts.agent_names(aid, values)
+    if ranked.column == "network_id":
+        return {each.network_id: each.name for each in await services.networks.described(aid, values)}
+    return {}
+
+
+def _around(view: View, round_id: int) -> tuple[str, str]:
+    """The last range with data: when, and the link to a day up to then."""
+    start, end = (format_utc(at).replace(" ", "T") for at in (round_id - 86_400 + 60, round_id + 60))
+    return format_utc(round_id), f"{PATH}?aid={view.aid}&from={start}&to={end}"
+
+
+HANDLERS: Final[list[Any]] = [read_overview, read_ranks]

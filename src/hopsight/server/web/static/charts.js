@@ -1,0 +1,71 @@
+// Draws the server's charts anew with uPlot, to read values at the pointer and to zoom by dragging. Without this
+// script the SVG of the server stays, and so does the table below it.
+"use strict";
+
+(() => {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const drawn = [];
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  // Epoch seconds as the API and our pages take them.
+  function moment(seconds) {
+    return new Date(seconds * 1000).toISOString().slice(0, 19);
+  }
+
+  // As the server's own axis has it: midnight by its date, else hours and minutes.
+  function mark(seconds) {
+    const at = new Date(seconds * 1000);
+    const text = at.toISOString();
+    if (text.slice(11, 16) !== "00:00") return text.slice(11, 16);
+    return at.toLocaleDateString("en-US", { month: "short", day: "numeric", timeZone: "UTC" });
+  }
+
+  function zoom(chart) {
+    const { left, width } = chart.select;
+    if (width < 5) return;
+    const url = new URL(location.href);
+    url.searchParams.delete("window");
+    url.searchParams.set("from", moment(Math.floor(chart.posToVal(left, "x"))));
+    url.searchParams.set("to", moment(Math.ceil(chart.posToVal(left + width, "x"))));
+    location.assign(url);
+  }
+
+  function series(each) {
+    return {
+      label: each.label,
+      stroke: () => colour(`--${each.style}`),
+      width: 1.5,
+      dash: each.style === "line-b" ? [5, 3] : undefined,
+      spanGaps: false,
+      value: (_, value) => (value == null ? "-" : value.toPrecision(4)),
+    };
+  }
+
+  function draw(figure) {
+    const svg = figure.querySelector("svg");
+    const block = figure.querySelector("script[type='application/json']");
+    if (!svg || !block) return;
+    const data = JSON.parse(block.textContent);
+    const holder = document.createElement("div");
+    const axis = { stroke: () => colour("--muted"), grid: { stroke: () => colour("--grid"), width: 1 }, ticks: { show: false } };
+    const chart = new uPlot({
+      width: figure.clientWidth,
+      height: 190,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      cursor: { drag: { x: true, y: false, setScale: false } },
+      scales: { x: { range: [data.from, data.to] }, y: { range: (_, low, high) => [0, (high || 1) * 1.08] } },
+      axes: [{ ...axis, values: (_, places) => places.map(mark) }, { ...axis, size: 48 }],
+      series: [{ value: (_, seconds) => (seconds == null ? "-" : `${moment(seconds).replace("T", " ")} UTC`) }, ...data.series.map(series)],
+      hooks: { setSelect: [zoom] },
+    }, [data.times, ...data.series.map((each) => each.values)], holder);
+    svg.replaceWith(holder);
+    drawn.push([figure, chart]);
+  }
+
+  document.querySelectorAll("figure[data-chart]").forEach(draw);
+  addEventListener("resize", () => drawn.forEach(([figure, chart]) => chart.setSize({ width: figure.clientWidth, height: 190 })));
+  dark.addEventListener("change", () => drawn.forEach(([, chart]) => chart.redraw()));
+})();
