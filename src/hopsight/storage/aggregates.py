@@ -5,7 +5,6 @@ in that order (``Ranked``); what is asked afterwards sorts whole numbers, part a
 """
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -49,48 +48,38 @@ class Ranked:
 
 
 class Columns:
-    """Some records as columns of equal length; NaN: not measured.
+    """Some records as columns of equal length.
 
     Args:
         round_id: epoch seconds.
         dim: number of the record's combination of dimensions, from 0.
-        loss_percent: as a store keeps it, likewise the next two.
+        loss_percent: as a store keeps it, NaN where it was not measured; likewise the next two.
         latency_ms: average RTT.
         jitter_ms: deviation of the RTTs.
     """
 
     def __init__(
-        self, round_id: Integers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
+        self, round_id: Numbers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
     ) -> None:
         self.round_id = round_id
         self.dim = dim
-        self.loss_percent = loss_percent
-        self._latency_ms = latency_ms
-        self._jitter_ms = jitter_ms
+        known = ~np.isnan(loss_percent)
+        self.loss_known = None if known.all() else known
+        lossy = np.flatnonzero(known & (loss_percent != 0))
+        # Sums are always made in this order, so that they come to the same whatever order the records are in.
+        self.lossy = lossy[np.argsort(loss_percent[lossy])]
+        self.losses = loss_percent[self.lossy]
+        self.latency = Ranked(latency_ms)
+        self.jitter = Ranked(jitter_ms)
 
     def __len__(self) -> int:
         return len(self.round_id)
 
-    @cached_property
-    def latency(self) -> Ranked:
-        """Latencies in order."""
-        return Ranked(self._latency_ms)
-
-    @cached_property
-    def jitter(self) -> Ranked:
-        """Jitters in order."""
-        return Ranked(self._jitter_ms)
-
-    @cached_property
-    def loss_known(self) -> NDArray[np.bool_]:
-        """Of which records the loss was measured."""
-        return ~np.isnan(self.loss_percent)
-
-    @cached_property
-    def lossy(self) -> Integers:
-        """Which records lost anything, lowest loss first: sums are always made in this order."""
-        found = np.flatnonzero(self.loss_known & (self.loss_percent != 0))
-        return found[np.argsort(self.loss_percent[found])]
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        ranks = self.latency.sorted.nbytes + self.latency.place.nbytes
+        return self.round_id.nbytes + self.dim.nbytes + self.losses.nbytes * 2 + 2 * ranks + len(self)
 
 
 class Dims(NamedTuple):
@@ -244,11 +233,8 @@ def _buckets(query: Query, bucket_s: int) -> tuple[int, int]:
 
 def _in_buckets(columns: Columns, parts: Numbers, first: int, count: int, bucket_s: int) -> Numbers:
     """Each part cut into buckets; -1 stays what it is."""
-    since = (columns.round_id - first * bucket_s).astype(
-        np.int32 if count * bucket_s < _NARROW // 2 else np.int64
-    )
-    bucket: Numbers = np.floor_divide(since, bucket_s)
-    return np.where(parts < 0, -1, parts * count + bucket)
+    bucket = np.floor_divide(columns.round_id, bucket_s, dtype=np.int64) - first
+    return np.where(parts < 0, -1, parts * count + bucket.astype(np.int32))
 
 
 def _measured(columns: Columns, parts: Numbers, count: int, agents: Integers) -> _Parts:
@@ -288,9 +274,9 @@ def _percentiles(
 
 
 def _losses(columns: Columns, parts: Numbers, count: int) -> _Loss:
-    known = _counted(parts if columns.loss_known.all() else parts[columns.loss_known], count)
+    known = _counted(parts if columns.loss_known is None else parts[columns.loss_known], count)
     where = parts[columns.lossy] + 1
-    total = np.bincount(where, weights=columns.loss_percent[columns.lossy], minlength=count + 1)[1:]
+    total = np.bincount(where, weights=columns.losses, minlength=count + 1)[1:]
     mean = np.divide(total, known, out=np.full(count, np.nan), where=known > 0)
     return _Loss(mean, np.bincount(where, minlength=count + 1)[1:])
 

@@ -29,7 +29,8 @@ from hopsight.storage.sqlite_agent import (
     spans_of,
     sweep,
 )
-from hopsight.storage.sqlite_aggregates import read_measurements, read_ranks, read_summary
+from hopsight.storage.sqlite_aggregates import Aggregates, read_measurements
+from hopsight.storage.sqlite_columns import ColumnReader
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
 from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
@@ -59,6 +60,14 @@ class SqliteStore:
         self._writer = Writer(connection, self._rows.forget)
         self._reader = open_reader(path)
         self._long_reads = _LongReads(path)
+        self._aggregates = Aggregates(
+            self._long_reads.connection,
+            ColumnReader(
+                self._long_reads.connection,
+                lambda job: self._writer.submit(lambda: job(connection)),
+                lambda: self._long_reads.closed,
+            ),
+        )
         self._closed = False
 
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
@@ -88,14 +97,14 @@ class SqliteStore:
 
     async def summarize(self, query: Query, bucket_s: int) -> Summary:
         """What all records that a question admits come to, in whole and in buckets."""
-        return await self._long_reads.run(lambda connection: read_summary(connection, query, bucket_s))
+        return await self._long_reads.run(lambda _: self._aggregates.summary(query, bucket_s))
 
     async def rank(
         self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
     ) -> list[Group]:
         """What they come to by value of a dimension."""
         return await self._long_reads.run(
-            lambda connection: read_ranks(connection, query, column, bucket_s, order, limit)
+            lambda _: self._aggregates.ranks(query, column, bucket_s, order, limit)
         )
 
     async def measurements(self, query: Query) -> list[Measurement]:
@@ -172,10 +181,10 @@ class _LongReads:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = open_reader(path)
+        self.connection = open_reader(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
         self._waiting = 0
-        self._closed = False
+        self.closed = False
 
     async def run(self, read: Callable[[apsw.Connection], T]) -> T:
         """Run ``read`` in the thread.
@@ -185,7 +194,7 @@ class _LongReads:
         """
         if self._waiting >= MAX_WAITING_READS:
             raise StoreUnavailableError("The store is busy: too many questions are waiting")
-        if self._closed:
+        if self.closed:
             raise StoreUnavailableError(_CLOSED)
         self._waiting += 1
         try:
@@ -196,13 +205,13 @@ class _LongReads:
 
     def close(self) -> None:
         """Break off the read that runs and those that wait. Blocks."""
-        self._closed = True
-        self._connection.interrupt()
+        self.closed = True
+        self.connection.interrupt()
         self._thread.shutdown()
-        self._connection.close()
+        self.connection.close()
 
     def _read(self, read: Callable[[apsw.Connection], T]) -> T:
         # Those that wait at close end here: cancelled futures would look as if their tasks were cancelled.
-        if self._closed:
+        if self.closed:
             raise StoreUnavailableError(_CLOSED)
-        return read(self._connection)
+        return read(self.connection)

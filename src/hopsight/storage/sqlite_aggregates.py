@@ -2,7 +2,9 @@
 
 # ruff: noqa: S608 - what is formatted into statements are names from KINDS and Dimensions, never values
 
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import apsw
 import numpy as np
@@ -14,31 +16,71 @@ from hopsight.model.query import Query
 from hopsight.storage.aggregates import (
     Columns,
     Dims,
+    Numbers,
     check_buckets,
     check_limit,
-    columns_of,
     rank,
     summarize,
 )
+from hopsight.storage.sqlite_columns import ColumnReader
 from hopsight.storage.sqlite_query import bounded, matching
 from hopsight.storage.sqlite_rows import DIMENSION_COLUMNS
 
+ANSWERS: Final = 64
+"""Most answers that are remembered, until anybody writes."""
 
-def read_summary(connection: apsw.Connection, query: Query, bucket_s: int) -> Summary:
-    """Answer ``Store.summarize``."""
-    check_buckets(query, bucket_s)
-    return summarize(*_columns(connection, query, None), query, bucket_s)
+T = TypeVar("T")
 
 
-def read_ranks(
-    connection: apsw.Connection, query: Query, column: str, bucket_s: int, order: GroupOrder, limit: int
-) -> list[Group]:
-    """Answer ``Store.rank``."""
-    if column not in DIMENSION_COLUMNS:
-        raise LookupError(f"{column} is no field of Dimensions")
-    check_buckets(query, bucket_s)
-    check_limit(limit)
-    return rank(*_columns(connection, query, column), query, bucket_s, order, limit)
+class Aggregates:
+    """Answers questions about many records through one connection, in one thread.
+
+    Args:
+        connection: for reading.
+        columns: reads columns through it.
+    """
+
+    def __init__(self, connection: apsw.Connection, columns: ColumnReader) -> None:
+        self._connection = connection
+        self._columns = columns
+        self._known: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._version = -1
+
+    def summary(self, query: Query, bucket_s: int) -> Summary:
+        """Answer ``Store.summarize``."""
+        check_buckets(query, bucket_s)
+        return self._answer(query, None, lambda found: summarize(*found, query, bucket_s), bucket_s)
+
+    def ranks(self, query: Query, column: str, bucket_s: int, order: GroupOrder, limit: int) -> list[Group]:
+        """Answer ``Store.rank``."""
+        if column not in DIMENSION_COLUMNS:
+            raise LookupError(f"{column} is no field of Dimensions")
+        check_buckets(query, bucket_s)
+        check_limit(limit)
+        return self._answer(
+            query, column, lambda found: rank(*found, query, bucket_s, order, limit), bucket_s, order, limit
+        )
+
+    def _answer(
+        self, query: Query, column: str | None, answer: Callable[[tuple[Columns, Dims]], T], *more: object
+    ) -> T:
+        table = KINDS[query.kind].table
+        place = table, query.aid, bounded(query.first_round), bounded(query.last_round)
+        self._columns.prepare(*place)
+        with self._connection:  # dims found in one statement must hold in the next
+            columns = self._columns.read(*place)
+            version = self._columns.version()
+            if version != self._version:
+                self._known.clear()
+                self._version = version
+            key = (*place, query.filters, column, *more)
+            if key not in self._known:
+                found = columns, _dims(self._connection, table, query, column, columns.dim)
+                self._known[key] = answer(found)
+                if len(self._known) > ANSWERS:
+                    self._known.popitem(last=False)
+            known: T = self._known[key]
+        return known
 
 
 def read_measurements(connection: apsw.Connection, query: Query) -> list[Measurement]:
@@ -59,32 +101,16 @@ def read_measurements(connection: apsw.Connection, query: Query) -> list[Measure
     return [Measurement(places[dim], *numbers) for dim, *numbers in rows if dim in places]
 
 
-def _columns(connection: apsw.Connection, query: Query, column: str | None) -> tuple[Columns, Dims]:
-    table = KINDS[query.kind].table
-    with connection:  # dims found in one statement must hold in the next
-        rows: list[Any] = connection.execute(
-            f"SELECT round_id, dim, loss_percent, latency_ms, jitter_ms FROM {table}"
-            " WHERE aid = ? AND round_id BETWEEN ? AND ?",
-            (query.aid, bounded(query.first_round), bounded(query.last_round)),
-        ).fetchall()
-        columns = columns_of(rows)
-        columns.dim, dims = _dims(connection, table, query, column, columns.dim)
-    return columns, dims
-
-
-def _dims(
-    connection: apsw.Connection, table: str, query: Query, column: str | None, used: Any
-) -> tuple[Any, Dims]:
-    """What is asked about the combinations that a question admits; and the records' numbers in that."""
+def _dims(connection: apsw.Connection, table: str, query: Query, column: str | None, used: Numbers) -> Dims:
+    """What is asked about the combinations of dimensions, up to the last that is used."""
     found = matching(connection, table, query, ("agent_id", column or "agent_id"))
-    lowest = int(used.min()) if len(used) else 0
-    size = int(used.max()) - lowest + 1 if len(used) else 0
+    size = int(used.max()) + 1 if len(used) else 0
     values: dict[str | None, int] = {}
     agents: dict[str, int] = {}
     agent = np.zeros(size, dtype=np.int64)
     group = np.full(size, -1, dtype=np.int64)
     for dim, agent_id, value in found:
-        if lowest <= dim < lowest + size:
-            agent[dim - lowest] = agents.setdefault(agent_id, len(agents))
-            group[dim - lowest] = values.setdefault(value, len(values)) if column is not None else 0
-    return (used - lowest).astype(np.int32), Dims(agent, group, list(values))
+        if dim < size:
+            agent[dim] = agents.setdefault(agent_id, len(agents))
+            group[dim] = values.setdefault(value, len(values)) if column is not None else 0
+    return Dims(agent, group, list(values))

@@ -9,6 +9,7 @@ import apsw
 
 from hopsight.errors import ErasedError
 from hopsight.model.kinds import Kind
+from hopsight.storage.sqlite_chunks import drop_chunks
 
 ERASED_ROWS: Final = 2_000
 """Most records that one transaction erases."""
@@ -55,6 +56,7 @@ def erase_some(connection: apsw.Connection, kind: Kind, agent_id: str) -> int:
     if not keys:
         connection.execute(f"DELETE FROM {kind.table}_dim WHERE agent_id = ?", (agent_id,))
         return connection.changes()
+    drop_chunks(connection, kind.table, ((aid, round_id) for aid, round_id, _ in keys))
     tables = [kind.table] if kind.detail is None else [f"{kind.table}_detail", kind.table]
     for table in tables:
         connection.executemany(f"DELETE FROM {table} WHERE aid = ? AND round_id = ? AND id = ?", keys)

@@ -14,6 +14,7 @@ import msgspec
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
+from hopsight.storage.sqlite_chunks import drop_chunks, drop_chunks_before
 from hopsight.storage.sqlite_details import Details, Key
 from hopsight.storage.sqlite_erase import erase_some, mark_erased, refuse_erased
 from hopsight.storage.store import Added
@@ -59,12 +60,15 @@ class Rows:
             while chunk := list(islice(rows, _ROWS_A_STATEMENT)):
                 self._connection.execute(_insert_sql(table, len(chunk)), _flat(chunk))
                 stored += self._connection.changes()
+            if stored:
+                drop_chunks(self._connection, table, ((each.aid, each.round_id) for each in records))
             return Added(stored=stored, duplicates=len(records) - stored)
         keys: list[Key] = []
         while chunk := list(islice(rows, _ROWS_A_STATEMENT)):
             sql = f"{_insert_sql(table, len(chunk))} RETURNING aid, round_id, id"
             rows_stored: list[Any] = self._connection.execute(sql, _flat(chunk)).fetchall()
             keys += rows_stored
+        drop_chunks(self._connection, table, ((aid, round_id) for aid, round_id, _ in keys))
         self._details.add(table, records, keys)
         return Added(stored=len(keys), duplicates=len(records) - len(keys))
 
@@ -74,6 +78,7 @@ class Rows:
         removed = 0
         for aid in self._account_groups(table):
             bindings = (aid, before_round, PRUNED_ROWS - removed)
+            drop_chunks_before(self._connection, table, aid, before_round)
             if KINDS[kind].detail is not None:
                 self._details.prune(table, _oldest_sql(table), bindings)
             self._connection.execute(_prune_sql(table), bindings)

@@ -1,0 +1,256 @@
+"""Columns of a range, for charts: from chunks where there are any, else from the table.
+
+Everything runs in the thread that reads, with its connection. Only claiming and filling chunks is handed to
+the writer, whose answer is waited for: never the other way round, so who stores something never waits for a
+chart, but at most for a transaction of some megabytes. A range of few records is read as it is.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from functools import partial
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import apsw
+import numpy as np
+
+from hopsight.errors import StoreUnavailableError
+from hopsight.storage.aggregates import Columns
+from hopsight.storage.sqlite_chunks import (
+    CHUNK_S,
+    Chunk,
+    claim,
+    fill,
+    marks,
+    read_filled,
+    read_rows,
+    start_of,
+)
+
+CHUNKS_BYTES: Final = 128 << 20
+"""Most memory for chunks."""
+VIEW_BYTES: Final = 512 << 20
+"""Most memory for the columns of the range that was asked about last."""
+SETTLED_S: Final = 120
+"""A chunk is left alone until the newest round is so much younger: records still come."""
+FEW_ROWS: Final = 5_000
+"""A stretch with no more records is read as it is."""
+CLAIMS: Final = 1_000
+"""Most chunks that one transaction claims."""
+FILLS: Final = 16
+"""Most chunks that one transaction fills."""
+_WRITE_WAIT_S: Final = 10.0
+
+
+class Range(NamedTuple):
+    """Records that are asked about, between their oldest and newest round."""
+
+    table: str
+    aid: int
+    first_round: int
+    last_round: int
+
+
+class ColumnReader:
+    """Reads columns through one connection, in one thread.
+
+    Args:
+        connection: for reading.
+        write: does a job with the writer's connection.
+        is_closing: whether to break off.
+    """
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        write: Callable[[Callable[[apsw.Connection], None]], "Future[None]"],
+        is_closing: Callable[[], bool],
+    ) -> None:
+        self._connection = connection
+        self._write = write
+        self._is_closing = is_closing
+        self._chunks: OrderedDict[tuple[str, int], Chunk] = OrderedDict()
+        self._size = 0
+        self._view: tuple[tuple[Range, int], Columns] | None = None
+
+    def prepare(self, table: str, aid: int, first_round: int, last_round: int) -> None:
+        """Have chunks made of all that is settled in a range; outside of any transaction."""
+        asked = self._range(table, aid, first_round, last_round)
+        if asked is None or self._is_viewed(asked) or (settled := self._settled(asked)) is None:
+            return
+        known = marks(self._connection, table, aid, *settled)
+        wanted = [start for stretch in self._many(asked, settled, known) for start in stretch]
+        for begin in range(0, len(wanted), CLAIMS):
+            self._waited(partial(claim, table=table, aid=aid, starts=wanted[begin : begin + CLAIMS]))
+        if wanted:
+            known = marks(self._connection, table, aid, *settled)
+        made = self._made(asked, known)
+        while some := list(islice(made, FILLS)):
+            self._waited(partial(fill, table=table, packed=some))
+
+    def read(self, table: str, aid: int, first_round: int, last_round: int) -> Columns:
+        """The columns of a range, ``dim`` as it is in the table; inside of a transaction."""
+        asked = self._range(table, aid, first_round, last_round)
+        if asked is None:
+            return _columns([])
+        if self._view is not None and self._is_viewed(asked):
+            return self._view[1]
+        self._view = None
+        columns = _columns(list(self._pieces(asked)))
+        if columns.size <= VIEW_BYTES:
+            self._view = (asked, self.version()), columns
+        return columns
+
+    def version(self) -> int:
+        """Of what the connection sees: it changes whenever anybody else has written."""
+        return int(self._connection.pragma("data_version"))
+
+    def _is_viewed(self, asked: Range) -> bool:
+        return self._view is not None and self._view[0] == (asked, self.version())
+
+    def _range(self, table: str, aid: int, first_round: int, last_round: int) -> Range | None:
+        ends: Any = self._connection.execute(
+            f"SELECT (SELECT min(round_id) FROM {table} WHERE aid = ?1),"  # noqa: S608 - a name from KINDS
+            f" (SELECT max(round_id) FROM {table} WHERE aid = ?1)",
+            (aid,),
+        ).fetchone()
+        if ends[0] is None or first_round > ends[1] or last_round < ends[0] or first_round > last_round:
+            return None
+        return Range(table, aid, max(first_round, ends[0]), min(last_round, ends[1]))
+
+    def _settled(self, asked: Range) -> tuple[int, int] | None:
+        """The first and the last chunk of a range that are settled."""
+        newest: int = self._connection.execute(
+            f"SELECT max(round_id) FROM {asked.table} WHERE aid = ?",  # noqa: S608 - a name from KINDS
+            (asked.aid,),
+        ).get
+        first = start_of(asked.first_round)
+        last = min(start_of(asked.last_round), start_of(newest - SETTLED_S) - CHUNK_S)
+        return (first, last) if first <= last else None
+
+    def _many(self, asked: Range, settled: tuple[int, int], known: dict[int, int]) -> Iterator[list[int]]:
+        """Stretches of chunks without a mark that hold more than a few records."""
+        for first, last in _gaps(*settled, known):
+            rows = read_rows(
+                self._connection, asked.table, asked.aid, first, last + CHUNK_S - 1, FEW_ROWS + 1
+            )
+            if len(rows) > FEW_ROWS:
+                yield list(range(first, last + 1, CHUNK_S))
+
+    def _made(self, asked: Range, known: dict[int, int]) -> Iterator[tuple[int, bytes]]:
+        """Those that are not filled yet, made: their mark, and what to fill them with."""
+        for start, mark in known.items():
+            if (asked.table, mark) in self._chunks:
+                continue
+            self._check_open()
+            with self._connection:  # the mark must hold for the rows
+                current = marks(self._connection, asked.table, asked.aid, start, start)
+                found = None
+                if current.get(start) == mark and not self._is_filled(asked.table, mark):
+                    found = self._from_rows(asked, start, mark)
+            if found is not None:
+                yield mark, found.pack()
+
+    def _is_filled(self, table: str, mark: int) -> bool:
+        sql = f"SELECT packed IS NOT NULL FROM {table}_chunk WHERE mark = ?"  # noqa: S608 - a name from KINDS
+        return bool(self._connection.execute(sql, (mark,)).get)
+
+    def _pieces(self, asked: Range) -> Iterator[Chunk]:
+        first, last = start_of(asked.first_round), start_of(asked.last_round)
+        known = marks(self._connection, asked.table, asked.aid, first, last)
+        gaps = dict(_gaps(first, last, known))
+        for start in sorted([*known, *gaps]):
+            self._check_open()
+            if start in known:
+                yield _cut(self._chunk(asked, start, known[start]), asked)
+            else:
+                yield from self._unclaimed(asked, start, gaps[start])
+
+    def _unclaimed(self, asked: Range, first: int, last: int) -> Iterator[Chunk]:
+        rows = read_rows(
+            self._connection,
+            asked.table,
+            asked.aid,
+            max(first, asked.first_round),
+            min(last + CHUNK_S - 1, asked.last_round),
+        )
+        begin = 0
+        while begin < len(rows):
+            start = start_of(rows[begin][0])
+            end = begin
+            while end < len(rows) and rows[end][0] < start + CHUNK_S:
+                end += 1
+            yield Chunk.of(start, rows[begin:end])
+            begin = end
+
+    def _chunk(self, asked: Range, start: int, mark: int) -> Chunk:
+        key = asked.table, mark
+        if (known := self._chunks.get(key)) is not None:
+            self._chunks.move_to_end(key)
+            return known
+        found = read_filled(self._connection, asked.table, start, mark)
+        if found is None:
+            return self._from_rows(asked, start, mark)
+        self._remember(key, found)
+        return found
+
+    def _from_rows(self, asked: Range, start: int, mark: int) -> Chunk:
+        rows = read_rows(self._connection, asked.table, asked.aid, start, start + CHUNK_S - 1)
+        found = Chunk.of(start, rows)
+        self._remember((asked.table, mark), found)
+        return found
+
+    def _remember(self, key: tuple[str, int], chunk: Chunk) -> None:
+        self._chunks[key] = chunk
+        self._size += chunk.size
+        while self._size > CHUNKS_BYTES:
+            _, oldest = self._chunks.popitem(last=False)
+            self._size -= oldest.size
+
+    def _waited(self, job: Callable[[apsw.Connection], None]) -> None:
+        # Without its chunks a question is answered all the same, only later.
+        with suppress(StoreUnavailableError, FutureTimeoutError):
+            self._write(job).result(_WRITE_WAIT_S)
+
+    def _check_open(self) -> None:
+        if self._is_closing():
+            raise StoreUnavailableError("The store is closed")
+
+
+def _gaps(first: int, last: int, known: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """The first and last chunk of each stretch that has no marks."""
+    begin = first
+    for start in [*sorted(known), last + CHUNK_S]:
+        if begin < start:
+            yield begin, start - CHUNK_S
+        begin = start + CHUNK_S
+
+
+def _cut(chunk: Chunk, asked: Range) -> Chunk:
+    """What of a chunk is in the range."""
+    if asked.first_round <= chunk.start_s and chunk.start_s + CHUNK_S - 1 <= asked.last_round:
+        return chunk
+    begin = int(np.searchsorted(chunk.since_s, asked.first_round - chunk.start_s, "left"))
+    end = int(np.searchsorted(chunk.since_s, asked.last_round - chunk.start_s, "right"))
+    return chunk._replace(
+        since_s=chunk.since_s[begin:end],
+        dim=chunk.dim[begin:end],
+        loss_percent=chunk.loss_percent[begin:end],
+        latency_ms=chunk.latency_ms[begin:end],
+        jitter_ms=chunk.jitter_ms[begin:end],
+    )
+
+
+def _columns(pieces: Sequence[Chunk]) -> Columns:
+    none = np.empty(0)
+    if not pieces:
+        return Columns(none.astype(np.int64), none.astype(np.int64), none, none, none)
+    rounds = [np.add(piece.since_s, piece.start_s, dtype=np.int64) for piece in pieces]
+    return Columns(
+        np.concatenate(rounds),
+        np.concatenate([piece.dim for piece in pieces]),
+        *(np.concatenate([piece[column] for piece in pieces]) for column in (3, 4, 5)),
+    )
