@@ -39,6 +39,17 @@ BODIES = {
     ("POST", "/v7/endpoint/test-results/real-user-tests/pages/filter"): (
         '{"platform": ["linux", "mac", "windows"]}'
     ),
+    ("POST", "/hopsight/v1/alert-rules"): (
+        '{"name": "Slow CRM", "metric": "latency", "threshold": 150, "rounds": 3, "ofRounds": 5,'
+        ' "minAgents": 3, "filters": [{"key": "visitedSite", "values": ["crm.example.org"]}]}'
+    ),
+    ("PUT", "/hopsight/v1/alert-rules/{ruleId}"): '{"name": "Slow", "metric": "latency", "threshold": 200}',
+    ("POST", "/hopsight/v1/maintenance-windows"): (
+        '{"name": "Patch night", "startS": 1700000000, "endS": 1700007200, "weekly": true}'
+    ),
+    ("PUT", "/hopsight/v1/maintenance-windows/{windowId}"): (
+        '{"name": "New firmware", "startS": 1700000000, "endS": 1700003600}'
+    ),
 }
 REFUSED = ("/v6/roles/new", "/v6/roles/{roleId}/update", "/v6/roles/{roleId}/delete")
 """Paths that are there to say no."""

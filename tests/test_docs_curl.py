@@ -12,10 +12,24 @@ from typing import Any
 
 import pytest
 
+from hopsight.accounts.accounts import Accounts
+from hopsight.accounts.incidents import IncidentChange
+from hopsight.clock import SystemClock
+from hopsight.model.alerts import AlertRule, Cause, MaintenanceWindow
+
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "reference" / "resources").glob("*.md"))
 HEADING = re.compile(r"^## (\w+) (\S+)$((?:(?!^## ).)*?)^```\n(curl .*?)\n```$", re.MULTILINE | re.DOTALL)
 # What changes much is run after everything else of its page, in this order.
-LAST = ("/disable", "{tokenId}/delete", "/delete", "DELETE /v6", "/restore", "/transfer", "DELETE /v7")
+LAST = (
+    "/disable",
+    "{tokenId}/delete",
+    "/delete",
+    "DELETE /v6",
+    "/restore",
+    "/transfer",
+    "DELETE /v7",
+    "DELETE /hopsight",
+)
 
 
 def hopsight(*words: str) -> Any:
@@ -79,6 +93,7 @@ def _variables(url: str, data: Path) -> dict[str, str]:
     page = answer_of(f"{url}/v6/endpoint-data/user-sessions/web?window=1h", token)["webSessions"][0]
     agents = [each["agentId"] for each in answer_of(f"{url}/v6/endpoint-agents", token)["endpointAgents"]]
     probe = answer_of(f"{own}/network-probes", token)["networkProbes"][0]
+    rule_id, incident_id, window_id = _alerts(data, page["agentId"])
     return {
         "URL": url,
         "TOKEN": token,
@@ -96,7 +111,26 @@ def _variables(url: str, data: Path) -> dict[str, str]:
         "TOKEN_ID": str(tokens[0]["tokenId"]),
         "ROLE_ID": "1",
         "NETWORK_PROBE_ID": probe["networkProbeId"],
+        "RULE_ID": str(rule_id),
+        "INCIDENT_ID": str(incident_id),
+        "WINDOW_ID": str(window_id),
     }
+
+
+def _alerts(data: Path, agent_id: str) -> tuple[int, int, int]:
+    """A rule, an incident of it and a maintenance window: beside the server, as its commands work."""
+    accounts = Accounts.open(None, data, SystemClock())
+    try:
+        rule_id = accounts.alerts.rules.add(1, AlertRule(name="Slow", metric="latency", threshold=9))
+        window_id = accounts.alerts.rules.add_window(1, MaintenanceWindow(name="Now", start_s=1, end_s=2))
+        opened = IncidentChange(
+            rule=accounts.alerts.rules.get(1, rule_id), incident_id=None, cause=Cause(),
+            agents={agent_id: 10.0}, calm_rounds=0, resolved=False,
+        )  # fmt: skip
+        ((incident_id, _),) = accounts.alerts.incidents.advance(1, 60, 150, [opened])
+    finally:
+        accounts.close()
+    return rule_id, incident_id, window_id
 
 
 def commands(page: Path) -> list[tuple[str, str, str]]:

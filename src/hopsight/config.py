@@ -35,6 +35,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
         asn_db: MaxMind-format file with AS numbers: who has which address.
         city_db: the same with cities or countries: where it is.
+        local_webhooks: whether webhooks of alert rules may be of this machine or link.
     """
 
     data: Path
@@ -52,6 +53,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     agent_poll_s: int = 10
     asn_db: Path | None = None
     city_db: Path | None = None
+    local_webhooks: bool = False
 
     @property
     def tls(self) -> bool:

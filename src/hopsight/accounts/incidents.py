@@ -55,11 +55,23 @@ class Incidents:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    def groups_with_open(self) -> set[int]:
+        """The account groups in which an incident goes on."""
+        query = select(incidents.c.aid).where(incidents.c.resolved_s.is_(None)).distinct()
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def advance(
         self, aid: int, round_id: int, now_s: int, changes: Sequence[IncidentChange]
     ) -> list[tuple[int, IncidentChange]]:
-        """Note that a round was looked at, and what it did, in one transaction; the incidents' IDs."""
+        """Note that a round was looked at, and what it did, in one transaction; the incidents' IDs.
+
+        Nothing happens when another process has looked at it meanwhile.
+        """
         with self._database.write(changes_rights=False) as connection:
+            seen = select(alert_progress.c.round_id).where(alert_progress.c.aid == aid)
+            if (connection.execute(seen).scalar_one_or_none() or 0) >= round_id:
+                return []
             done = connection.execute(
                 update(alert_progress).where(alert_progress.c.aid == aid).values(round_id=round_id)
             )

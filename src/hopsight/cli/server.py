@@ -54,6 +54,15 @@ AgentPollOption = Annotated[
     ),
 ]
 
+LocalWebhooksOption = Annotated[
+    bool,
+    typer.Option(
+        "--local-webhooks",
+        envvar="HOPSIGHT_LOCAL_WEBHOOKS",
+        help="Let alert rules post to loopback and link-local addresses.",
+    ),
+]
+
 
 def server(
     data: DataOption = None,
@@ -69,6 +78,7 @@ def server(
     agent_poll: AgentPollOption = 10,
     asn_db: AsnDbOption = None,
     city_db: CityDbOption = None,
+    local_webhooks: LocalWebhooksOption = False,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
@@ -101,6 +111,7 @@ def server(
         agent_poll_s=agent_poll,
         asn_db=asn_db,
         city_db=city_db,
+        local_webhooks=local_webhooks,
     )
     run_as_server(
         serve(

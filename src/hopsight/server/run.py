@@ -21,6 +21,7 @@ from hopsight.accounts.bootstrap_file import Bootstrap, read_bootstrap
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.errors import ConfigError, StoreUnavailableError
+from hopsight.server.alerts.job import keep_watch
 from hopsight.server.app import create_app
 from hopsight.server.patience import PatientProtocol
 from hopsight.server.retention import keep_young
@@ -97,7 +98,9 @@ async def serve(
             metrics = app.services.metrics
             with closing(app.services.atlas):
                 async with _beside(
-                    keep_young(store, metrics, clock, config.keep_s), _flush_sightings(accounts, clock)
+                    keep_young(store, metrics, clock, config.keep_s),
+                    _flush_sightings(accounts, clock),
+                    keep_watch(store, accounts, clock, rng, config, url),
                 ):
                     await server.serve([listener])
 

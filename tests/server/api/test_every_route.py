@@ -42,7 +42,11 @@ BAD_BODIES = (
 )  # fmt: skip
 OPEN = {"/v6/status", "/v6/docs/te-api-v6.xsd"}
 """Routes that need no credentials."""
-READING_POSTS = ("/endpoint-data/", "/hopsight/v1/", "/filter")
+READING_POSTS = (
+    "/endpoint-data/",
+    "/filter",
+    *(f"/hopsight/v1/{name}" for name in ("user-sessions", "network-probes", "agent-states", "verdicts")),
+)
 """A POST with one of these in its path reads: every role may."""
 FAULTS = 500
 

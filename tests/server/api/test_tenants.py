@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import Struct
-from tests.server.api.test_every_route import OPEN, ROUTES
+from tests.server.api.test_every_route import OPEN, READING_POSTS, ROUTES
 
+from hopsight.accounts.incidents import IncidentChange
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo
+from hopsight.model.alerts import AlertRule, Cause, MaintenanceWindow
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
@@ -42,6 +44,10 @@ BODIES = {
     ("POST", "/v7/endpoint/agents/{agentId}/transfer"): b'{"toAid": "1"}',
     ("POST", "/v7/account-groups"): b'{"accountGroupName": "Another"}',
     ("PUT", "/v7/account-groups/{accountGroupId}"): b'{"accountGroupName": "Renamed"}',
+    ("POST", "/hopsight/v1/alert-rules"): b'{"name": "Lossy", "metric": "loss", "threshold": 5}',
+    ("PUT", "/hopsight/v1/alert-rules/{ruleId}"): b'{"name": "Lossy", "metric": "loss", "threshold": 5}',
+    ("POST", "/hopsight/v1/maintenance-windows"): b'{"name": "Tonight", "startS": 1, "endS": 9}',
+    ("PUT", "/hopsight/v1/maintenance-windows/{windowId}"): b'{"name": "Tonight", "startS": 1, "endS": 9}',
 }
 
 
@@ -77,6 +83,15 @@ async def made(server: Any, aid: int, tokens: dict[Role, str], mark: str) -> Ten
             detail=_checked(KINDS[kind].detail, detail),
         )  # fmt: skip
         await server.store.add(kind, [record])
+    rule = AlertRule(name=f"Slow {mark}", metric="latency", threshold=9)
+    alerts = server.accounts.alerts
+    rule_id = alerts.rules.add(aid, rule)
+    window_id = alerts.rules.add_window(aid, MaintenanceWindow(name=f"Night {mark}", start_s=1, end_s=2))
+    opened = IncidentChange(
+        rule=alerts.rules.get(aid, rule_id), incident_id=None, cause=Cause(), agents={agent_id: 10.0},
+        calm_rounds=0, resolved=False,
+    )  # fmt: skip
+    ((incident_id, _),) = alerts.incidents.advance(aid, ROUND, ROUND + 90, [opened])
     uid = next(each.uid for each in server.accounts.members(aid) if each.role is Role.USER)
     ids = {
         "groupId": str(aid),
@@ -89,6 +104,9 @@ async def made(server: Any, aid: int, tokens: dict[Role, str], mark: str) -> Ten
         "networkProbeId": probe,
         "networkTopologyId": probe,
         "agentId": agent_id,
+        "ruleId": str(rule_id),
+        "windowId": str(window_id),
+        "incidentId": str(incident_id),
     }
     return Tenant(aid=aid, tokens=tokens, ids=ids, agent_name=info.agent_name or "")
 
@@ -173,7 +191,10 @@ def filled(path: str, ids: dict[str, str]) -> str:
 
 def marks_of(tenant: Tenant) -> set[str]:
     """What an answer about somebody else cannot hold."""
-    return {tenant.agent_name, tenant.ids["agentId"], tenant.ids["id"], "theirs.example.net"}
+    mark = tenant.agent_name.removeprefix("laptop-")
+    return {f"Slow {mark}", f"Night {mark}", tenant.agent_name, tenant.ids["agentId"], tenant.ids["id"]} | {
+        "theirs.example.net"
+    }
 
 
 @pytest.mark.parametrize(("method", "path", "role", "allowed"), CELLS)
@@ -222,11 +243,17 @@ async def test_nothing_of_another_organization_is_touched(
 
 
 def _reads(path: str) -> bool:
-    return "/filter" in path or "/endpoint-data/" in path or path.startswith("/hopsight/v1")
+    return any(part in path for part in READING_POSTS)
 
 
-def _state(server: Any, tenant: Tenant) -> tuple[Any, Any]:
-    return server.accounts.agent(tenant.aid, tenant.ids["agentId"]), server.accounts.members(tenant.aid)
+def _state(server: Any, tenant: Tenant) -> tuple[Any, ...]:
+    accounts, rules = server.accounts, server.accounts.alerts.rules
+    return (
+        accounts.agent(tenant.aid, tenant.ids["agentId"]),
+        accounts.members(tenant.aid),
+        rules.listing(tenant.aid),
+        rules.windows(tenant.aid),
+    )
 
 
 def test_the_table_has_every_route() -> None:

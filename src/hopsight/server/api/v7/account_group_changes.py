@@ -12,12 +12,12 @@ from hopsight.errors import NotFoundError, PermissionDeniedError
 from hopsight.model.accounts import Role
 from hopsight.server.api.acting import require_writer
 from hopsight.server.api.answers import Answer
+from hopsight.server.api.body_readers import BodyReader
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import described
 from hopsight.server.api.v7.account_group_documents import AccountGroupDetail
 from hopsight.server.api.v7.account_groups import EXPAND, GROUP, PATH, TAG, answer_group, find_group
 from hopsight.server.api.v7.asking import Asked, ask
-from hopsight.server.api.v7.bodies import BodyReader
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, operation
 
 

@@ -12,12 +12,12 @@ from hopsight.errors import HopsightError, InvalidValueError
 from hopsight.model.ids import UUID_PATTERN
 from hopsight.server.api.acting import require_writer
 from hopsight.server.api.answers import Answer
+from hopsight.server.api.body_readers import BodyReader
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.description import described
 from hopsight.server.api.errors import describe_error
 from hopsight.server.api.v7.agent_documents import AgentDetail
 from hopsight.server.api.v7.asking import Asked, answer, ask, self_links
-from hopsight.server.api.v7.bodies import BodyReader
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, operation
 from hopsight.server.api.v7.documents import Links
 from hopsight.server.api.v7.endpoint_agents import AGENT, EXPAND, PATH, TAG, answer_agent, find_agent

@@ -10,13 +10,13 @@ from hopsight.errors import NotFoundError
 from hopsight.model.agents import Agent
 from hopsight.model.query import PAGE_ITEMS
 from hopsight.server.api.answers import Answer
+from hopsight.server.api.body_readers import BodyReader
 from hopsight.server.api.common_parameters import ACCOUNT_GROUP
 from hopsight.server.api.cursors import PagePlace
 from hopsight.server.api.description import Parameter, described
 from hopsight.server.api.v7.agent_documents import AgentDetail, AgentList, agent_document
 from hopsight.server.api.v7.agent_search import AgentFilters, AgentSearch, find_agents
 from hopsight.server.api.v7.asking import Asked, answer, ask, link_to
-from hopsight.server.api.v7.bodies import BodyReader
 from hopsight.server.api.v7.cursors import PARAMETER, format_cursor, parse_cursor
 from hopsight.server.api.v7.descriptions import BODY_STATUSES, CURSOR, operation, path_parameter
 from hopsight.server.api.v7.documents import Link, Links
