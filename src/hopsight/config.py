@@ -16,6 +16,20 @@ from hopsight.errors import ConfigError
 DAY_S = 86_400
 
 
+class OidcConfig(Struct, frozen=True, kw_only=True):
+    """An identity provider that says who somebody is.
+
+    Args:
+        issuer: URL, as the provider calls itself.
+        client_id: what it calls this server.
+        client_secret_file: what this server shows it.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret_file: Path
+
+
 class ServerConfig(Struct, frozen=True, kw_only=True):
     """Settings of the server.
 
@@ -35,6 +49,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
         asn_db: MaxMind-format file with AS numbers: who has which address.
         city_db: the same with cities or countries: where it is.
+        oidc: identity provider for the pages; None: none.
         local_webhooks: whether webhooks of alert rules may be of this machine or link.
     """
 
@@ -53,6 +68,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     agent_poll_s: int = 10
     asn_db: Path | None = None
     city_db: Path | None = None
+    oidc: OidcConfig | None = None
     local_webhooks: bool = False
 
     @property

@@ -115,6 +115,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "sign_ins.set_password": lambda w: w.accounts.sign_ins.set_password("john@example.org", "hash", by=BY),
     "sign_ins.begin_by_password": lambda w: w.accounts.sign_ins.begin_by_password(w.password, Device()),
     "sign_ins.begin_by_token": lambda w: w.accounts.sign_ins.begin_by_token(w.token, Device()),
+    "sign_ins.begin_by_email": lambda w: w.accounts.sign_ins.begin_by_email("john@example.org", Device()),
     "sign_ins.note_lockout": lambda w: w.accounts.sign_ins.note_lockout("john@example.org", "192.0.2.1"),
     "personal_data.note_export": lambda w: w.accounts.personal_data.note_export(
         Subject(agent_ids=(w.agent_id,)), by=BY

@@ -22,6 +22,8 @@ from hopsight.errors import ConfigError
         ({"keep": "90"}, r"--keep.*'90'"),
         ({"listen": "8480"}, r"--listen.*'8480'.*HOST:PORT"),
         ({"listen": "::1:8480"}, r"--listen.*\[IPV6\]:PORT"),
+        ({"oidc_issuer": "https://id.example"}, r"single sign-on.*--oidc-client-id and .* together"),
+        ({"oidc_client_secret_file": Path("x")}, r"single sign-on.*together"),
         ({"public_url": "hopsight.example"}, r"--public-url.*https://"),
     ],
 )

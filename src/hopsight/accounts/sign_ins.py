@@ -88,6 +88,12 @@ class SignIns:
                 return None
             return self._begin(connection, principal.uid, tokens.find(connection, digest), device, replaced)
 
+    def begin_by_email(self, email: str, device: Device, replaced: str | None = None) -> str | None:
+        """Begin a session of the user with this address, for whom another vouches; None: there is none."""
+        with self._database.write(changes_rights=False) as connection:
+            uid = users.find_uid(connection, email)
+            return None if uid is None else self._begin(connection, uid, None, device, replaced)
+
     def authenticate(self, secret: str) -> SignedIn | None:
         """Whose session this is; None: nobody's, or it is over."""
         now_s, digest = self._now_s(), digest_of(secret)

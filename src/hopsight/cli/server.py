@@ -6,6 +6,12 @@ from typing import Annotated
 import typer
 
 from hopsight.cli.data_directory import DataOption
+from hopsight.cli.oidc_options import (
+    OidcClientIdOption,
+    OidcClientSecretOption,
+    OidcIssuerOption,
+    oidc_config,
+)
 from hopsight.cli.serving import (
     KEEP,
     LISTEN,
@@ -53,7 +59,6 @@ AgentPollOption = Annotated[
         help="Seconds after which agents ask again what to measure: how late a change reaches them.",
     ),
 ]
-
 LocalWebhooksOption = Annotated[
     bool,
     typer.Option(
@@ -78,6 +83,9 @@ def server(
     agent_poll: AgentPollOption = 10,
     asn_db: AsnDbOption = None,
     city_db: CityDbOption = None,
+    oidc_issuer: OidcIssuerOption = None,
+    oidc_client_id: OidcClientIdOption = None,
+    oidc_client_secret_file: OidcClientSecretOption = None,
     local_webhooks: LocalWebhooksOption = False,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
@@ -88,15 +96,11 @@ def server(
     import random
 
     from hopsight.clock import SystemClock
-    from hopsight.errors import ConfigError
 
     require_server()
     from hopsight.server.run import serve
 
-    if (tls_cert is None) != (tls_key is None):
-        raise ConfigError("--tls-cert and --tls-key", tls_cert or tls_key, "both of them, or neither")
-    if tls_self_signed and tls_cert is not None:
-        raise ConfigError("--tls-self-signed", "with --tls-cert", "one of the two")
+    _check_tls(tls_cert, tls_key, self_signed=tls_self_signed)
     config = server_config(
         data,
         listen,
@@ -111,6 +115,7 @@ def server(
         agent_poll_s=agent_poll,
         asn_db=asn_db,
         city_db=city_db,
+        oidc=oidc_config(oidc_issuer, oidc_client_id, oidc_client_secret_file),
         local_webhooks=local_webhooks,
     )
     run_as_server(
@@ -121,3 +126,12 @@ def server(
             on_ready=lambda running: typer.echo(describe(running)),
         )
     )
+
+
+def _check_tls(certificate: Path | None, key: Path | None, *, self_signed: bool) -> None:
+    from hopsight.errors import ConfigError
+
+    if (certificate is None) != (key is None):
+        raise ConfigError("--tls-cert and --tls-key", certificate or key, "both of them, or neither")
+    if self_signed and certificate is not None:
+        raise ConfigError("--tls-self-signed", "with --tls-cert", "one of the two")

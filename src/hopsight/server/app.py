@@ -23,7 +23,8 @@ from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
-from hopsight.server.web import account, overview, pages, session, sign_in
+from hopsight.server.single_sign_on import SingleSignOn
+from hopsight.server.web import account, overview, pages, provider_sign_in, session, sign_in
 from hopsight.storage.store import Store
 
 
@@ -43,9 +44,11 @@ def create_app(
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
         password_work=PasswordWork(),
+        single_sign_on=SingleSignOn.open(config, clock),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
+    people += provider_sign_in.HANDLERS
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -14,6 +14,7 @@ from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
+from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.storage.store import Store
 
 MAX_UPLOADS: Final = 32
@@ -33,3 +34,4 @@ class Services(Struct, frozen=True, kw_only=True):
     atlas: Atlas
     upload_slots: asyncio.Semaphore
     password_work: PasswordWork
+    single_sign_on: SingleSignOn | None

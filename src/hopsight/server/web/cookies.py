@@ -10,6 +10,8 @@ from hopsight.config import ServerConfig
 SESSION: Final = "hopsight_session"
 SIGN_IN: Final = "hopsight_sign_in"
 """Its value is random and means nothing: the form of the sign-in page is bound to it."""
+PROVIDER: Final = "hopsight_provider"
+"""A random secret, while somebody signs in at an identity provider."""
 
 # As we make them. What other programs on this host have left is not read: it may be anything.
 _VALUE: Final = re.compile(rb"[0-9A-Za-z_-]{1,128}")

@@ -35,14 +35,14 @@ async def check_password(
     account = f"account {email}"
     work = services.password_work
     async with work.turn():
-        _refuse_locked_out(scope, services, account)
+        refuse_locked_out(scope, services, account)
         stored = services.accounts.sign_ins.password_of(email)
         if await work.check(None if stored is None else stored.password_hash, password):
             return stored
         # Before the next one has its turn: many at once are no more guesses than one after the other.
         if services.limits.count_refusal(account) == ACCOUNT_REFUSALS:
             services.accounts.sign_ins.note_lockout(email, source_address(scope) or None)
-        _count(scope, services)
+        count_wrong(scope, services)
         return None
 
 
@@ -52,20 +52,26 @@ def check_token(scope: Scope, services: Services, token: str) -> bool:
     Raises:
         HTTPException: 429 after too many wrong ones.
     """
-    _refuse_locked_out(scope, services, None)
+    refuse_locked_out(scope, services)
     if services.accounts.authenticate_token(token) is not None:
         return True
-    _count(scope, services)
+    count_wrong(scope, services)
     return False
 
 
-def _count(scope: Scope, services: Services) -> None:
+def count_wrong(scope: Scope, services: Services) -> None:
+    """Count a refusal against the address that asks."""
     address = source_address(scope)
     if services.limits.count_refusal(address) == REFUSALS:
         services.accounts.sign_ins.note_lockout(None, address or None)
 
 
-def _refuse_locked_out(scope: Scope, services: Services, account: str | None) -> None:
+def refuse_locked_out(scope: Scope, services: Services, account: str | None = None) -> None:
+    """Send away an address (and who asks for an account) that was wrong too often.
+
+    Raises:
+        HTTPException: 429, with when to try again.
+    """
     left_s = services.limits.locked_out_s(source_address(scope))
     if account is not None:
         left_s = max(left_s, services.limits.locked_out_s(account, ACCOUNT_REFUSALS))

@@ -52,7 +52,7 @@ async def show_sign_in(request: Request[Any, Any, Any]) -> Answer:
             return see_other(f"/?aid={admit(scope, services).login_aid}")
     except REFUSALS as error:
         return refusal(scope, error)
-    return _form(scope, services, wanted)
+    return sign_in_form(scope, services, wanted)
 
 
 @post(_PATH)
@@ -68,11 +68,11 @@ async def sign_in(request: Request[Any, Any, Any]) -> Answer:
         _require_own_form(request)
         secret = await _begin(scope, services, form)
     except PermissionDeniedError:
-        return _form(scope, services, wanted, email, message=_NO_COOKIE, status=_FORBIDDEN)
+        return sign_in_form(scope, services, wanted, email, message=_NO_COOKIE, status=_FORBIDDEN)
     except _NotAcceptedError as error:
-        return _form(scope, services, wanted, email, message=str(error), status=_FORBIDDEN)
+        return sign_in_form(scope, services, wanted, email, message=str(error), status=_FORBIDDEN)
     except HTTPException as error:
-        page = _form(scope, services, wanted, email, message=error.detail, status=error.status_code)
+        page = sign_in_form(scope, services, wanted, email, message=error.detail, status=error.status_code)
         retry = (error.headers or {}).get("Retry-After", "")
         return _with_headers(page, ((b"retry-after", retry.encode()),) if retry else ())
     config = services.config
@@ -127,7 +127,7 @@ def _require_own_form(request: Request[Any, Any, Any]) -> None:
     check_csrf(request, csrf_token(bound_to))
 
 
-def _form(
+def sign_in_form(
     scope: Scope,
     services: Services,
     wanted: str,
@@ -136,12 +136,19 @@ def _form(
     message: str = "",
     status: int = 200,
 ) -> Answer:
+    """The page of the form, with what was wrong before; bound to its cookie."""
     bound_to = cookies.read_cookie(scope, cookies.SIGN_IN)
     kept = bool(bound_to)
     if not kept:
         bound_to = new_secret()
     page = render(
-        scope, "sign_in.html", csrf=csrf_token(bound_to), wanted=wanted, typed=email, message=message
+        scope,
+        "sign_in.html",
+        csrf=csrf_token(bound_to),
+        wanted=wanted,
+        typed=email,
+        message=message,
+        has_provider=services.single_sign_on is not None,
     )
     page.status = status
     if kept:
