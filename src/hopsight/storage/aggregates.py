@@ -5,6 +5,7 @@ in that order (``Ranked``); what is asked afterwards sorts whole numbers, part a
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -36,15 +37,22 @@ class Ranked:
     """A column of numbers, sorted, and the place of each record in that order.
 
     Args:
-        column: NaN where it was not measured.
+        column: NaN where it was not measured: those records have no place.
     """
 
     def __init__(self, column: Floats) -> None:
         order = np.argsort(column)
-        self.sorted: Floats = column[order]
-        self.known = len(column) - int(np.isnan(column).sum())
-        self.place = np.empty(len(column), dtype=np.uint32)
-        self.place[order] = np.arange(len(column), dtype=np.uint32)
+        known = len(column) - int(np.isnan(column).sum())
+        self.sorted: Floats = column[order[:known]]
+        place = np.empty(len(column), dtype=np.uint32)
+        place[order] = np.arange(len(column), dtype=np.uint32)
+        self.rows = None if known == len(column) else np.flatnonzero(place < known).astype(np.uint32)
+        self.place = place if self.rows is None else place[self.rows]
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory."""
+        return self.sorted.nbytes + self.place.nbytes + (0 if self.rows is None else self.rows.nbytes)
 
 
 class Columns:
@@ -71,15 +79,35 @@ class Columns:
         self.losses = loss_percent[self.lossy]
         self.latency = Ranked(latency_ms)
         self.jitter = Ranked(jitter_ms)
+        self._buckets: tuple[tuple[int, int], Numbers] | None = None
 
     def __len__(self) -> int:
         return len(self.round_id)
 
+    @cached_property
+    def records_of_dim(self) -> Integers:
+        """How many records each combination of dimensions has."""
+        return np.bincount(self.dim)
+
+    @cached_property
+    def loss_known_of_dim(self) -> Integers:
+        """In how many of them the loss was measured."""
+        if self.loss_known is None:
+            return self.records_of_dim
+        return np.bincount(self.dim[self.loss_known], minlength=len(self.records_of_dim))
+
+    def buckets(self, first: int, bucket_s: int) -> Numbers:
+        """The bucket of each record, counted from ``first``; the last answer is remembered."""
+        if self._buckets is None or self._buckets[0] != (first, bucket_s):
+            number = np.floor_divide(self.round_id, bucket_s, dtype=np.int64) - first
+            self._buckets = (first, bucket_s), number.astype(np.int32)
+        return self._buckets[1]
+
     @property
     def size(self) -> int:
         """Bytes in memory, about."""
-        ranks = self.latency.sorted.nbytes + self.latency.place.nbytes
-        return self.round_id.nbytes + self.dim.nbytes + self.losses.nbytes * 2 + 2 * ranks + len(self)
+        own = self.round_id.nbytes + self.dim.nbytes + 2 * self.losses.nbytes + 5 * len(self)
+        return own + self.latency.size + self.jitter.size
 
 
 class Dims(NamedTuple):
@@ -101,11 +129,16 @@ class _Loss(NamedTuple):
     lossy: Integers
 
 
+class _Counts(NamedTuple):
+    records: Integers
+    agents: Integers
+    loss_known: Integers
+
+
 class _Parts(NamedTuple):
     """Measures of many parts, a column each; NaN: not measured."""
 
-    records: Integers
-    agents: Integers
+    counts: _Counts
     latency_p50_ms: Floats
     latency_p95_ms: Floats
     jitter_p50_ms: Floats
@@ -116,8 +149,8 @@ class _Parts(NamedTuple):
     def measures(self, part: int) -> Measures:
         """One of them."""
         return Measures(
-            records=int(self.records[part]),
-            agents=int(self.agents[part]),
+            records=int(self.counts.records[part]),
+            agents=int(self.counts.agents[part]),
             latency_p50_ms=_known(self.latency_p50_ms[part]),
             latency_p95_ms=_known(self.latency_p95_ms[part]),
             jitter_p50_ms=_known(self.jitter_p50_ms[part]),
@@ -166,17 +199,17 @@ def check_limit(limit: int) -> None:
 
 def summarize(columns: Columns, dims: Dims, query: Query, bucket_s: int) -> Summary:
     """All of the columns that are admitted, in whole and in buckets."""
-    first, count = _buckets(query, bucket_s)
     admitted = np.where(dims.group >= 0, 0, -1)
     whole = admitted.astype(np.int32).take(columns.dim)
+    all_of_it = _measured(columns, whole, 1, _counts_of_groups(columns, dims.agent, admitted, 1))
+    first, count = _buckets(query, bucket_s)
     parts = _in_buckets(columns, whole, first, count, bucket_s)
-    found = _measured(columns, parts, count, _agents_of_parts(columns, dims, parts, count))
-    all_of_it = _measured(columns, whole, 1, _agents_of_groups(columns, dims.agent, admitted, 1))
+    found = _measured(columns, parts, count, _counts_of_parts(columns, dims, parts, count))
     return Summary(
         whole=all_of_it.measures(0),
         buckets=tuple(
             Bucket(start_s=(first + part) * bucket_s, measures=found.measures(part))
-            for part in np.flatnonzero(found.records).tolist()
+            for part in np.flatnonzero(found.counts.records).tolist()
         ),
     )
 
@@ -185,27 +218,27 @@ def rank(
     columns: Columns, dims: Dims, query: Query, bucket_s: int, order: GroupOrder, limit: int
 ) -> list[Group]:
     """The admitted columns by value."""
-    count_of_groups = len(dims.values)
+    groups = len(dims.values)
     parts = dims.group.astype(np.int32).take(columns.dim)
-    agents = _agents_of_groups(columns, dims.agent, dims.group, count_of_groups)
-    found = _measured(columns, parts, count_of_groups, agents)
+    found = _measured(columns, parts, groups, _counts_of_groups(columns, dims.agent, dims.group, groups))
     numbers = {
-        "records": found.records.astype(np.float64),
+        "records": found.counts.records.astype(np.float64),
         "latency": found.latency_p95_ms,
         "loss": found.loss_percent,
         "jitter": found.jitter_p50_ms,
     }[order].tolist()
-    present = np.flatnonzero(found.records).tolist()
+    present = np.flatnonzero(found.counts.records).tolist()
     ranked = sorted(present, key=lambda part: _place(dims.values[part], _known(numbers[part])))[:limit]
     first, count = _buckets(query, bucket_s)
     # The last place is that of part -1: what is not admitted.
-    places = np.full(count_of_groups + 1, -1, dtype=np.int32)
+    places = np.full(groups + 1, -1, dtype=np.int32)
     places[ranked] = np.arange(len(ranked), dtype=np.int32)
-    trends = _in_buckets(columns, places[parts], first, count, bucket_s)
+    trends = _in_buckets(columns, places.take(parts, mode="wrap"), first, count, bucket_s)
     cells = len(ranked) * count
     (latency,), _ = _percentiles(columns.latency, trends, cells, _MEDIAN)
     latencies = [_known(each) for each in latency.tolist()]
-    losses = [_known(each) for each in _losses(columns, trends, cells).mean.tolist()]
+    known = _counted(trends if columns.loss_known is None else trends[columns.loss_known], cells)
+    losses = [_known(each) for each in _losses(columns, trends, known).mean.tolist()]
     return [
         Group(
             value=dims.values[part],
@@ -233,20 +266,21 @@ def _buckets(query: Query, bucket_s: int) -> tuple[int, int]:
 
 def _in_buckets(columns: Columns, parts: Numbers, first: int, count: int, bucket_s: int) -> Numbers:
     """Each part cut into buckets; -1 stays what it is."""
-    bucket = np.floor_divide(columns.round_id, bucket_s, dtype=np.int64) - first
-    return np.where(parts < 0, -1, parts * count + bucket.astype(np.int32))
+    made = parts * np.int32(count) + columns.buckets(first, bucket_s)
+    made[parts < 0] = -1
+    return made
 
 
-def _measured(columns: Columns, parts: Numbers, count: int, agents: Integers) -> _Parts:
+def _measured(columns: Columns, parts: Numbers, count: int, counts: _Counts) -> _Parts:
     (p50, p95), measured = _percentiles(columns.latency, parts, count, _SHARES)
     (jitter,), _ = _percentiles(columns.jitter, parts, count, _MEDIAN)
-    loss = _losses(columns, parts, count)
-    return _Parts(_counted(parts, count), agents, p50, p95, jitter, loss.mean, loss.lossy, measured)
+    loss = _losses(columns, parts, counts.loss_known)
+    return _Parts(counts, p50, p95, jitter, loss.mean, loss.lossy, measured)
 
 
 def _counted(parts: Numbers, count: int) -> Integers:
     """How many records each part has; those of part -1 are in none."""
-    return np.bincount(parts + 1, minlength=count + 1)[1:]
+    return np.bincount(parts[parts >= 0], minlength=count)
 
 
 def _percentiles(
@@ -254,15 +288,19 @@ def _percentiles(
 ) -> tuple[list[Floats], Integers]:
     """By nearest rank, each a number that was measured, of every part; and how many were measured."""
     places = ranked.place
-    if ranked.known < len(places) or (len(parts) and parts.min() < 0):
-        looked_at = np.flatnonzero((places < ranked.known) & (parts >= 0))
-        places, parts = places[looked_at], parts[looked_at]
-    measured = np.bincount(parts, minlength=count)
-    size = max(1, ranked.known)
+    if ranked.rows is not None:
+        parts = parts.take(ranked.rows)
+    if len(parts) and parts.min() < 0:
+        admitted = np.flatnonzero(parts >= 0)
+        places, parts = places.take(admitted), parts.take(admitted)
+    size = max(1, len(ranked.sorted))
     width = np.dtype(np.uint32 if count * size <= _NARROW else np.uint64)
-    keys = np.multiply(parts, size, dtype=width, casting="unsafe") + places
+    keys = parts.astype(width)
+    keys *= width.type(size)
+    keys += places
     keys.sort()
-    starts = np.cumsum(measured) - measured
+    starts = np.searchsorted(keys, np.arange(count, dtype=width) * width.type(size))
+    measured: Integers = np.diff(starts, append=len(keys))
     some = measured > 0
     found = []
     for share in shares:
@@ -273,27 +311,39 @@ def _percentiles(
     return found, measured
 
 
-def _losses(columns: Columns, parts: Numbers, count: int) -> _Loss:
-    known = _counted(parts if columns.loss_known is None else parts[columns.loss_known], count)
-    where = parts[columns.lossy] + 1
-    total = np.bincount(where, weights=columns.losses, minlength=count + 1)[1:]
-    mean = np.divide(total, known, out=np.full(count, np.nan), where=known > 0)
-    return _Loss(mean, np.bincount(where, minlength=count + 1)[1:])
+def _losses(columns: Columns, parts: Numbers, known: Integers) -> _Loss:
+    where = parts.take(columns.lossy)
+    admitted = where >= 0
+    where, losses = where[admitted], columns.losses[admitted]
+    total = np.bincount(where, weights=losses, minlength=len(known))
+    mean = np.divide(total, known, out=np.full(len(known), np.nan), where=known > 0)
+    return _Loss(mean, np.bincount(where, minlength=len(known)))
 
 
-def _agents_of_groups(columns: Columns, agent: Integers, group: Integers, count: int) -> Integers:
-    """How many agents each group has: from the combinations of dimensions that occur."""
-    occurs = (np.bincount(columns.dim, minlength=len(group)) > 0) & (group >= 0)
+def _counts_of_groups(columns: Columns, agent: Integers, group: Integers, count: int) -> _Counts:
+    """From the combinations of dimensions that occur."""
+    records = columns.records_of_dim
+    occurs = np.flatnonzero((records > 0) & (group >= 0))
     agents = int(agent.max(initial=0)) + 1
     pairs = np.unique(group[occurs] * agents + agent[occurs])
-    return np.bincount(pairs // agents, minlength=count)
+    return _Counts(
+        _summed(group[occurs], records[occurs], count),
+        np.bincount(pairs // agents, minlength=count),
+        _summed(group[occurs], columns.loss_known_of_dim[occurs], count),
+    )
 
 
-def _agents_of_parts(columns: Columns, dims: Dims, parts: Numbers, count: int) -> Integers:
-    """How many agents each bucket has."""
+def _summed(group: Integers, numbers: Integers, count: int) -> Integers:
+    # Whole numbers that are far too small for a float to round.
+    return np.bincount(group, weights=numbers, minlength=count).astype(np.int64)
+
+
+def _counts_of_parts(columns: Columns, dims: Dims, parts: Numbers, count: int) -> _Counts:
+    """From the records themselves."""
     agents = int(dims.agent.max(initial=0)) + 1
     seen = np.zeros((count + 1, agents), dtype=np.bool_)
     # What is in part -1 marks the last row, which is left out.
     seen[parts, dims.agent.astype(np.int32).take(columns.dim)] = True
-    counted: Integers = seen[:count].sum(axis=1)
-    return counted
+    records = _counted(parts, count)
+    known = records if columns.loss_known is None else _counted(parts[columns.loss_known], count)
+    return _Counts(records, seen[:count].sum(axis=1), known)

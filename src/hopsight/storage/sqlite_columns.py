@@ -43,6 +43,7 @@ CLAIMS: Final = 1_000
 FILLS: Final = 16
 """Most chunks that one transaction fills."""
 _WRITE_WAIT_S: Final = 10.0
+_NARROW: Final = (1 << 32) - CHUNK_S
 
 
 class Range(NamedTuple):
@@ -248,7 +249,8 @@ def _columns(pieces: Sequence[Chunk]) -> Columns:
     none = np.empty(0)
     if not pieces:
         return Columns(none.astype(np.int64), none.astype(np.int64), none, none, none)
-    rounds = [np.add(piece.since_s, piece.start_s, dtype=np.int64) for piece in pieces]
+    kind = np.uint32 if pieces[0].start_s >= 0 and pieces[-1].start_s < _NARROW else np.int64
+    rounds = [np.add(piece.since_s, piece.start_s, dtype=kind) for piece in pieces]
     return Columns(
         np.concatenate(rounds),
         np.concatenate([piece.dim for piece in pieces]),
