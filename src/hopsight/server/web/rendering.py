@@ -27,6 +27,11 @@ def measured(value: str | None) -> str:
     return _NOT_MEASURED if value is None else value
 
 
+def milliseconds(value: float | None) -> str:
+    """A duration in ms with one decimal, or the dash."""
+    return measured(None if value is None else f"{value:.1f}")
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("hopsight.server.web"),
@@ -36,7 +41,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"measured": measured, "prose": prose}
+    environment.filters |= {"measured": measured, "ms": milliseconds, "prose": prose}
     environment.globals["version"] = __version__
     return environment
 
