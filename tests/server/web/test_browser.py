@@ -29,7 +29,7 @@ async def test_a_person_signs_in_once(server: Any, port: int, browser: Any) -> N
         assert await tab.value(f"document.querySelectorAll({ROWS!r}).length") == 20
         assert await tab.value("document.cookie") == ""
         for width in (390, 1920):
-            for path in ("/", "/docs"):
+            for path in ("/?aid=", "/docs"):
                 await tab.open(base + path, width)
                 assert await tab.value("innerWidth") == width
                 assert await tab.value("document.documentElement.scrollWidth") <= width, (path, width)

@@ -1,4 +1,4 @@
-"""Pages for people: what this is, the last round as a table, and the readable documentation."""
+"""Pages for people: the start, the last round as a table, and the readable documentation."""
 
 from importlib.resources import files
 from pathlib import PurePath
@@ -23,6 +23,7 @@ from hopsight.server.api.parameters import Parameters
 from hopsight.server.api.visits import header
 from hopsight.server.services import Services
 from hopsight.server.web.last_round import read_last_round
+from hopsight.server.web.overview import answer_overview
 from hopsight.server.web.reference import describe_reference
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rendering import render
@@ -51,7 +52,7 @@ _FILTERS: Final = [(row, [kind in row.kinds for kind in _SERVED]) for row in FIL
 
 @get("/")
 async def read_start(request: Request[Any, Any, Any]) -> Answer:
-    """The last round for whoever has signed in; for others, what this is.
+    """The overview for whoever has signed in; for others, what this is.
 
     Unless they name an account group: then they sign in first, and come back to it.
     """
@@ -61,9 +62,18 @@ async def read_start(request: Request[Any, Any, Any]) -> Answer:
         is_known = recognize(scope, request.app.state.services) or header(scope, b"authorization")
         if asked is None and not is_known:
             return render(scope, "about.html", origin=_origin(request))
-        return await _last_round(request)
     except REFUSALS as error:
         return refusal(scope, error)
+    return await answer_overview(request)
+
+
+@get("/last-round")
+async def read_rows_of_last_round(request: Request[Any, Any, Any]) -> Answer:
+    """Every session of the newest round, for whoever has signed in."""
+    try:
+        return await _last_round(request)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
 
 
 @get("/docs")
@@ -87,7 +97,7 @@ async def _last_round(request: Request[Any, Any, Any]) -> Answer:
     services, aid = visitor.services, visitor.group.aid
     return visitor.render(
         "last_round.html",
-        path="/",
+        path="/last-round",
         round=await read_last_round(services, aid),
         has_agents=bool(services.accounts.agents(aid, limit=1)),
     )
@@ -98,4 +108,4 @@ def _origin(request: Request[Any, Any, Any]) -> str:
     return origin(request.scope, services.config.public_url)
 
 
-HANDLERS: Final[list[Any]] = [read_start, read_docs, read_static]
+HANDLERS: Final[list[Any]] = [read_start, read_rows_of_last_round, read_docs, read_static]
