@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from benchmarks import bench_depth, bench_footprint, bench_ingest, bench_lists, bench_page
+from benchmarks import bench_dashboard, bench_depth, bench_footprint, bench_ingest, bench_lists, bench_page
 from benchmarks.options import parser, run_all
 
 # Footprint comes before depth: it fills the large store that depth reads.
@@ -12,6 +12,7 @@ BENCHES: Final = {
     "footprint": bench_footprint.bench,
     "depth": bench_depth.bench,
     "lists": bench_lists.bench,
+    "dashboard": bench_dashboard.bench,
 }
 
 

@@ -23,6 +23,10 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument(
         "--agents", type=int, default=70, help="agents that the large store's records are of"
     )
+    options.add_argument(
+        "--sessions", type=int, default=MILLION, help="size of the dashboard's store (default: 1M)"
+    )
+    options.add_argument("--store", type=Path, help="keep the dashboard's store here, or use what is there")
     options.add_argument("--seed", type=int, default=1, help="of the data (default: 1)")
     return options
 
