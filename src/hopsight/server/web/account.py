@@ -69,6 +69,8 @@ async def change_password(request: Request[Any, Any, Any]) -> Answer:
         return _page(visitor, message=str(error), status=400)
     except HTTPException as error:
         return _page(visitor, message=error.detail, status=error.status_code)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
 
 
 @post(f"{PATH}/sessions")

@@ -62,6 +62,8 @@ async def come_back(request: Request[Any, Any, Any]) -> Answer:
         forgotten = cookies.forget_cookie(scope, services.config, cookies.PROVIDER, _PATH)
         headers = (*page.headers, (b"set-cookie", forgotten))
         return Answer(page.body, page.content_type, status=page.status, headers=headers)
+    except REFUSALS as error:
+        return refusal(scope, error)
     return see_other(
         wanted,
         cookies.write_cookie(scope, services.config, cookies.SESSION, session),

@@ -75,6 +75,8 @@ async def sign_in(request: Request[Any, Any, Any]) -> Answer:
         page = sign_in_form(scope, services, wanted, email, message=error.detail, status=error.status_code)
         retry = (error.headers or {}).get("Retry-After", "")
         return _with_headers(page, ((b"retry-after", retry.encode()),) if retry else ())
+    except REFUSALS as error:
+        return refusal(scope, error)
     config = services.config
     return see_other(
         wanted,
