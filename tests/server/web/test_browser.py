@@ -20,16 +20,16 @@ async def test_a_person_signs_in_once(server: Any, port: int, browser: Any) -> N
     await server.add(*[sample_record(random.Random(seed)) for seed in range(20)])
     base = f"http://127.0.0.1:{port}"
     async with browser.tab() as tab:
-        await tab.open(f"{base}/?aid={server.aid}")
+        await tab.open(f"{base}/last-round?aid={server.aid}")
         assert await tab.value("location.pathname") == "/sign-in"
         assert await tab.value("document.querySelectorAll('table').length") == 0
         await tab.send_form("/sign-in", token=server.token)
-        assert await tab.value("location.pathname + location.search") == f"/?aid={server.aid}"
+        assert await tab.value("location.pathname + location.search") == f"/last-round?aid={server.aid}"
         assert await tab.value("document.querySelector('h1').textContent") == "Last round"
         assert await tab.value(f"document.querySelectorAll({ROWS!r}).length") == 20
         assert await tab.value("document.cookie") == ""
         for width in (390, 1920):
-            for path in ("/?aid=", "/docs"):
+            for path in ("/last-round", "/docs"):
                 await tab.open(base + path, width)
                 assert await tab.value("innerWidth") == width
                 assert await tab.value("document.documentElement.scrollWidth") <= width, (path, width)

@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from lxml import html
+from tests.server.web.signing_in import post_sign_in
 
 from hopsight.model.aggregates import Summary
 from hopsight.model.dimensions import USER_SESSIONS, Dimensions
@@ -53,7 +55,7 @@ async def filled(server: Any) -> Any:
 
 async def test_its_numbers_are_the_store_s(filled: Any, client: httpx.AsyncClient) -> None:
     """Sessions, percentiles and loss are those of the range; the worst site is first; verdicts add up."""
-    page = (await client.get("/overview?window=6h")).text
+    page = (await client.get("/?window=6h")).text
     query = Query(kind=USER_SESSIONS, aid=7625, first_round=NOW - 21_600, last_round=NOW)
     found: Summary = await filled.store.summarize(query, 300)
     assert found.whole.records == 65
@@ -67,18 +69,68 @@ async def test_its_numbers_are_the_store_s(filled: Any, client: httpx.AsyncClien
 @pytest.mark.usefixtures("filled")
 async def test_filters_are_in_the_url(client: httpx.AsyncClient) -> None:
     """A click narrows everything; the chip takes it back; the form leads to the same URL."""
-    page = (await client.get("/overview?window=6h&visitedSite=bad.example.com")).text
+    page = (await client.get("/?window=6h&visitedSite=bad.example.com")).text
     assert "<dd>5</dd>" in page
-    assert re.search(r'class="chip" href="/overview\?aid=7625&amp;window=6h"', page)
-    added = await client.get("/overview?window=6h&filterKey=visitedSite&filterValue=bad.example.com")
+    assert re.search(r'class="chip" href="/\?aid=7625&amp;window=6h"', page)
+    added = await client.get("/?window=6h&filterKey=visitedSite&filterValue=bad.example.com")
     assert added.status_code == 303
-    assert added.headers["Location"] == "/overview?aid=7625&window=6h&visitedSite=bad.example.com"
+    assert added.headers["Location"] == "/?aid=7625&window=6h&visitedSite=bad.example.com"
+
+
+async def test_filters_are_counted_and_offered(filled: Any, client: httpx.AsyncClient) -> None:
+    """A chip has its count under all filters; a key without a value is answered by its values, most first."""
+    await filled.store.add(USER_SESSIONS, [session(70, ssid="Office"), session(71, ssid="Office")])
+    await filled.store.add(USER_SESSIONS, [session(72, ssid="Home")])
+    page = html.document_fromstring((await client.get("/?window=6h&filterKey=ssid&order=loss")).text)
+    assert page.xpath("//datalist/option/@value") == ["Office", "Home"]
+    assert page.xpath("//select[@name='filterKey']/option[@selected]/text()") == ["ssid"]
+    offered = page.xpath("//nav[@aria-label='Values of ssid']/a")
+    assert [each.text_content() for each in offered] == ["Office 2", "Home 1"]
+    narrowed = await client.get(offered[0].get("href"))
+    (chip,) = html.document_fromstring(narrowed.text).xpath("//a[@class='chip']")
+    assert " ".join(chip.text_content().split()).replace("\u00d7", "x") == (
+        "ssid Office 2 x: remove this filter"
+    )
+    assert chip.get("href").endswith("?aid=7625&window=6h&order=loss")
+
+
+async def test_what_a_page_is_about_survives_its_forms(client: httpx.AsyncClient) -> None:
+    """Every link and form of a rank keeps the dimension and the order."""
+    page = html.document_fromstring((await client.get("/ranks?by=ssid&order=loss&window=6h")).text)
+    for link in page.xpath("//nav[@aria-label='Time range']/a/@href"):
+        assert link.endswith("&by=ssid&order=loss")
+    for form in page.xpath("//form[@action='/ranks']"):
+        kept = {each.get("name"): each.get("value") for each in form.xpath(".//input[@type='hidden']")}
+        assert (kept["by"], kept["order"]) == ("ssid", "loss")
+
+
+async def test_a_busy_store_is_a_notice(server: Any) -> None:
+    """Whoever looks while the store cannot answer reads that, as a page, and when to come again."""
+    await server.store.close()
+    async with server.client() as client:
+        answer = await client.get("/?aid=7625")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "Not just now" in answer.text
+    assert b"hopsight_store_errors_total 1.0" in server.app.services.metrics.expose()
+
+
+async def test_gaps_are_gaps(filled: Any, client: httpx.AsyncClient) -> None:
+    """Between the bad minutes and the quiet ones nothing was measured: the line breaks there."""
+    query = Query(kind=USER_SESSIONS, aid=7625, first_round=NOW - 21_600, last_round=NOW)
+    found: Summary = await filled.store.summarize(query, 300)
+    page = html.document_fromstring((await client.get("/?window=6h")).text)
+    figure = page.xpath("//figure[starts-with(normalize-space(figcaption), 'Latency')]")[0]
+    assert [path.count("M") for path in figure.xpath(".//path/@d")] == [2, 2]
+    shown = [[each.text_content() for each in row] for row in figure.xpath(".//tbody/tr")]
+    assert [row[1] for row in shown] == [f"{b.measures.latency_p95_ms:.4g}" for b in found.buckets]
+    assert "65 samples, UTC" in figure.text_content()
 
 
 @pytest.mark.usefixtures("filled")
 async def test_an_empty_range_says_so(client: httpx.AsyncClient) -> None:
     """Nothing measured is no zero: it is said, with the way to the newest session."""
-    page = (await client.get("/overview?from=2019-01-01T00:00:00&to=2019-01-02T00:00:00")).text
+    page = (await client.get("/?from=2019-01-01T00:00:00&to=2019-01-02T00:00:00")).text
     assert "No session was measured in this time" in page
     assert "The newest is of" in page
     assert "data-chart" not in page
@@ -87,7 +139,7 @@ async def test_an_empty_range_says_so(client: httpx.AsyncClient) -> None:
 async def test_names_cannot_break_out(filled: Any, client: httpx.AsyncClient) -> None:
     """A network that is called like a script is only called so."""
     await filled.store.add(USER_SESSIONS, [session(70, ssid=EVIL)])
-    for path in ("/overview?window=6h", "/ranks?by=ssid&window=6h", f"/overview?window=6h&ssid={EVIL}"):
+    for path in ("/?window=6h", "/ranks?by=ssid&window=6h", f"/?window=6h&ssid={EVIL}"):
         page = (await client.get(path)).text
         assert EVIL not in page
         assert "&lt;script&gt;" in page
@@ -104,7 +156,7 @@ async def test_what_is_wrong_is_said(client: httpx.AsyncClient, query: str) -> N
 async def test_nobody_sees_it_without_signing_in(server: Any) -> None:
     """Whoever has not signed in gets the way to do so, and nothing of the fleet."""
     async with server.client(token="") as stranger:
-        answer = await stranger.get("/overview")
+        answer = await stranger.get("/?aid=7625")
     assert answer.status_code in {303, 401}
     assert "Sandbox" not in answer.text
 
@@ -122,3 +174,14 @@ def test_a_view_is_its_url() -> None:
 def test_buckets_are_what_people_count_in(hours: int, bucket_s: int) -> None:
     """A range has at most 120 buckets, each of a round length."""
     assert bucket_s_of(TimeRange(0, 3_600 * hours)) == bucket_s
+
+
+async def test_the_overview_is_where_one_starts(server: Any) -> None:
+    """Whoever has signed in and asks for nothing else sees it; strangers learn what this is."""
+    async with server.client(token="") as client:
+        assert "<h1>Overview</h1>" not in (await client.get("/")).text
+        signed_in = await post_sign_in(client, token=server.token)
+        assert signed_in.status_code == 303, signed_in.text
+        start = await client.get("/")
+    assert start.status_code == 200
+    assert "<h1>Overview</h1>" in start.text

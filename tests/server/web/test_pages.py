@@ -21,7 +21,7 @@ from hopsight.testing import AGENT_ID, ROUND_ID, sample_record, sample_session
 
 pytestmark = pytest.mark.anyio
 
-ALL_PAGES = ("/", "/?aid=", "/sign-in", "/docs")
+ALL_PAGES = ("/", "/?aid=", "/last-round", "/sign-in", "/docs")
 
 
 def tree(answer: Any) -> html.HtmlElement:
@@ -112,15 +112,17 @@ async def test_whoever_wants_in_is_asked_who_it_is(server: Any) -> None:
     assert answer.headers["Location"] == "/sign-in?next=/%3Faid%3D7625"
 
 
-async def test_signing_in_leads_to_the_last_round(server: Any) -> None:
-    """E-mail and token over HTTP Basic lead to the page with the table."""
+async def test_signing_in_leads_to_the_start(server: Any) -> None:
+    """E-mail and token over HTTP Basic lead to the overview, and open the last round."""
     await server.add(sample_record(random.Random(1)))
     auth = httpx.BasicAuth("user@example.com", server.token)
     async with server.client(token="") as client:
         first = await client.get("/sign-in", auth=auth)
         assert first.status_code == 303
         assert httpx.URL(first.headers["Location"]).path == "/"
-        page = tree(await client.get(first.headers["Location"], auth=auth))
+        start = tree(await client.get(first.headers["Location"], auth=auth))
+        page = tree(await client.get("/last-round", auth=auth))
+    assert start.xpath("string(//h1)") == "Overview"
     assert len(rows(page)) == 1
     assert "user@example.com" in page.text_content()
 
@@ -138,7 +140,7 @@ async def test_wrong_credentials_count_against_the_address(server: Any) -> None:
 async def test_pages_count_against_the_rate_limit(limited: Any) -> None:
     """A page is a request like any other."""
     async with limited.client() as client:
-        answers = [await client.get("/") for _ in range(6)]
+        answers = [await client.get("/last-round") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert answers[0].headers["X-Organization-Rate-Limit-Remaining"] == "4"
 
@@ -148,7 +150,7 @@ async def test_every_number_is_in_its_column(server: Any, client: Any) -> None:
     agent_id = enrol(server, "laptop")
     session = with_loss(1, 10.0, agent_id)
     await server.add(record(session), sample_record(random.Random(2), round_id=ROUND_ID - 60))
-    page = tree(await client.get("/"))
+    page = tree(await client.get("/last-round"))
     found, system = session.destination, session.system_metrics
     assert system is not None
     assert system.cpu_utilization is not None
@@ -188,7 +190,7 @@ async def test_what_was_not_measured_is_a_dash_that_says_so(server: Any, client:
         sample_session(random.Random(1)), destination=Destination(target="2001:db8::1"), system_metrics=None
     )
     await server.add(record(session))
-    page = tree(await client.get("/"))
+    page = tree(await client.get("/last-round"))
     assert rows(page)[0][3:] == ["-"] * 8
     assert len(page.xpath("//tbody//abbr[@title='not measured']")) == 8
 
@@ -198,7 +200,7 @@ async def test_loss_is_told_in_words_and_comes_first(server: Any, client: Any) -
     agent_id = enrol(server, "laptop")
     losses = [0.0, 0.01, 100.0, 99.99, 100 / 3, None]
     await server.add(*[record(with_loss(seed, loss, agent_id)) for seed, loss in enumerate(losses)])
-    shown = [row[3] for row in rows(tree(await client.get("/")))]
+    shown = [row[3] for row in rows(tree(await client.get("/last-round")))]
     assert shown[:4] == ["all lost 100", "loss 99.9", "loss 33.3", "loss < 0.1"]
     assert sorted(shown[4:]) == ["-", "0"]
 
@@ -207,7 +209,7 @@ async def test_names_of_agents_cannot_become_markup(server: Any, client: Any) ->
     """Whatever an agent calls itself, it is text: in cells, in attributes, in the title."""
     hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7*7 }}"
     await server.add(record(sample_session(random.Random(1), agent_id=enrol(server, hostile))))
-    answer = await client.get("/")
+    answer = await client.get("/last-round")
     page = tree(answer)
     assert rows(page)[0][0] == hostile
     assert not page.xpath("//script[not(starts-with(@src, '/static/'))] | //*[@onerror]")
@@ -217,7 +219,7 @@ async def test_names_of_agents_cannot_become_markup(server: Any, client: Any) ->
 async def test_a_hostile_host_does_not_reach_the_page(server: Any) -> None:
     """The commands name the host of the request only when it is one."""
     async with server.client() as client:
-        for path in ("/", "/docs"):
+        for path in ("/", "/last-round", "/docs"):
             answer = await client.get(path, headers={"Host": '"><script>alert(1)</script>'})
             assert "<script>" not in answer.text
 
@@ -229,17 +231,17 @@ async def test_names_of_deleted_agents_stay_and_unknown_ones_are_ids(server: Any
     known = sample_session(random.Random(1), agent_id=agent_id)
     unknown = sample_session(random.Random(2))
     await server.add(record(known), record(unknown))
-    assert {row[0] for row in rows(tree(await client.get("/")))} == {"retired", unknown.agent_id}
+    assert {row[0] for row in rows(tree(await client.get("/last-round")))} == {"retired", unknown.agent_id}
 
 
 async def test_the_first_round_is_waited_for(server: Any, client: Any) -> None:
     """With nothing stored the page says what will happen, and looks again soon."""
-    page = tree(await client.get("/"))
+    page = tree(await client.get("/last-round"))
     assert page.xpath("//main/@hx-trigger") == ["every 5s"]
     assert "No agent is enrolled yet" in page.text_content()
     assert not page.xpath("//table")
     enrol(server, "laptop")
-    text = " ".join(tree(await client.get("/")).text_content().split())
+    text = " ".join(tree(await client.get("/last-round")).text_content().split())
     assert "An agent is enrolled" in text
     assert "within 20 s" in text
     assert "hopsight admin connection-string create --account-group 7625" in text
@@ -249,12 +251,12 @@ async def test_more_sessions_than_a_page_are_cut_and_that_is_said(server: Any, c
     """1,000 rows are whole; of 1,001, 1,000 are shown. It costs two questions to the store."""
     sessions = [sample_record(random.Random(seed)) for seed in range(1_001)]
     await server.add(*sessions[:1_000])
-    page = tree(await client.get("/"))
+    page = tree(await client.get("/last-round"))
     assert len(rows(page)) == 1_000
     assert "more sessions than" not in page.text_content()
     await server.add(sessions[1_000])
     server.store.calls.clear()
-    page = tree(await client.get("/"))
+    page = tree(await client.get("/last-round"))
     assert server.store.calls == ["last_round", "page"]
     assert len(rows(page)) == 1_000
     text = " ".join(" ".join(page.itertext()).split())
@@ -265,9 +267,9 @@ async def test_more_sessions_than_a_page_are_cut_and_that_is_said(server: Any, c
 async def test_a_silent_fleet_is_noticed(server: Any, client: Any) -> None:
     """A last round of long ago says that newer ones are missing."""
     await server.add(sample_record(random.Random(1)))
-    assert "No newer round" not in (await client.get("/")).text
+    assert "No newer round" not in (await client.get("/last-round")).text
     server.clock.advance(7_300)
-    text = " ".join(tree(await client.get("/")).text_content().split())
+    text = " ".join(tree(await client.get("/last-round")).text_content().split())
     assert "2 hours ago" in text
     assert "No newer round has arrived" in text
 
@@ -281,15 +283,15 @@ async def test_account_groups_of_others_stay_closed(server: Any) -> None:
     hidden = sample_session(random.Random(2), aid=other, target="198.51.100.77")
     await server.add(record(hidden, aid=other))
     async with server.client() as client:
-        own = await client.get("/")
+        own = await client.get("/last-round")
         assert "198.51.100.77" not in own.text
         assert "Elsewhere" not in own.text
-        refused = await client.get(f"/?aid={other}")
+        refused = await client.get(f"/last-round?aid={other}")
         assert refused.status_code == 400
         assert "198.51.100.77" not in refused.text
         assert not tree(own).xpath("//select")
     async with server.client(token=both) as client:
-        page = tree(await client.get(f"/?aid={other}"))
+        page = tree(await client.get(f"/last-round?aid={other}"))
     assert [row[1] for row in rows(page)] == ["198.51.100.77"]
     assert page.xpath("//select[@name='aid']/option/@value") == [str(server.aid), str(other)]
     assert page.xpath("//option[@selected]/@value") == [str(other)]
@@ -299,7 +301,7 @@ async def test_the_verdicts_of_the_round_are_counted(server: Any) -> None:
     """Those of its user sessions, in words; nothing where none has any; other rounds do not count."""
     await server.add(record(with_loss(1, 0.0, AGENT_ID)))
     async with server.client() as client:
-        before = tree(await client.get("/?aid="))
+        before = tree(await client.get("/last-round"))
     assert not before.xpath("//dt[text()='Verdicts']")
     given = [("healthy", 0), ("no-verdict", 0), ("lan", 0), ("lan", 0), (None, 0), ("device", 60)]
     rng = random.Random(2)
@@ -311,7 +313,7 @@ async def test_the_verdicts_of_the_round_are_counted(server: Any) -> None:
     ]
     await server.store.add(USER_SESSIONS, made)
     async with server.client() as client:
-        after = tree(await client.get("/?aid="))
+        after = tree(await client.get("/last-round"))
     (shown,) = after.xpath("//div[dt='Verdicts']/dd")
     assert shown.text_content() == "1 healthy, 2 lan, 1 no verdict"
 
@@ -399,7 +401,7 @@ def test_every_file_of_the_folder_is_served() -> None:
 async def test_tables_are_built_for_those_who_listen(server: Any, client: Any) -> None:
     """A caption, scopes on every heading, and a region that the keyboard can scroll."""
     await server.add(sample_record(random.Random(1)))
-    for path in ("/", "/docs"):
+    for path in ("/", "/last-round", "/docs"):
         page = tree(await client.get(path))
         assert page.get("lang") == "en"
         for table in page.xpath("//table"):

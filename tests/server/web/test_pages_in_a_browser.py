@@ -79,7 +79,7 @@ async def test_a_chart_is_read_and_zoomed(filled: Any, port: int, browser: Any) 
     base = f"http://127.0.0.1:{port}"
     async with browser.tab() as tab:
         await signed_in(tab, filled, base, "light")
-        await tab.open(f"{base}/overview?window=1h", 1280)
+        await tab.open(f"{base}/?window=1h", 1280)
         charts = await tab.value("document.querySelectorAll('figure[data-chart]').length")
         assert charts == 5
         assert await tab.value("document.querySelectorAll('.uplot canvas').length") == charts

@@ -31,17 +31,17 @@ async def test_a_password_opens_the_page_that_was_asked_for(server: Any) -> None
     async with person(server) as client:
         await sign_in(server, client)
         await client.post("/sign-out", data={"csrf": csrf_of(await client.get("/account"))})
-        first = await client.get("/?aid=7625")
+        first = await client.get("/last-round?aid=7625")
         form = await client.get(first.headers["Location"])
         fields = {
             "csrf": csrf_of(form),
-            "next": "/?aid=7625",
+            "next": "/last-round?aid=7625",
             "email": f" {EMAIL.upper()}",
             "password": PASSWORD,
         }
-        assert tree(form).xpath("//input[@name='next']/@value") == ["/?aid=7625"] * 2
+        assert tree(form).xpath("//input[@name='next']/@value") == ["/last-round?aid=7625"] * 2
         answer = await client.post("/sign-in", data=fields)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/?aid=7625")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/last-round?aid=7625")
         page = await client.get(answer.headers["Location"])
     assert page.status_code == 200
     assert tree(page).xpath("//table[@class='sessions']")

@@ -14,6 +14,6 @@ class NavigationItem(Struct, frozen=True):
 
 # One row for each page that is served; the view (account group, time, filters) goes along in the link.
 NAVIGATION: Final[tuple[NavigationItem, ...]] = (
-    NavigationItem("/overview", "Overview"),
-    NavigationItem("/", "Last round"),
+    NavigationItem("/", "Overview"),
+    NavigationItem("/last-round", "Last round"),
 )

@@ -8,10 +8,12 @@ from litestar.connection import Request
 from msgspec import Struct
 
 from hopsight.errors import InvalidValueError
-from hopsight.model.aggregates import Group, GroupOrder
-from hopsight.model.dimensions import FILTERS, USER_SESSIONS
+from hopsight.model.aggregates import GroupOrder
+from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.times import format_utc
 from hopsight.server.api.answers import Answer
+from hopsight.server.web.filter_bar import added_filter, read_filter_bar
+from hopsight.server.web.names import names_of
 from hopsight.server.web.overview_numbers import (
     RankRow,
     overview_charts,
@@ -22,7 +24,7 @@ from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.view import WINDOWS, View, bucket_s_of
 from hopsight.server.web.visitor import Visitor, see
 
-PATH: Final = "/overview"
+PATH: Final = "/"
 RANKS_PATH: Final = "/ranks"
 SHOWN: Final = 8
 MOST: Final = 200
@@ -30,7 +32,6 @@ TREND_BUCKETS: Final = 48
 ORDERS: Final[dict[str, GroupOrder]] = {
     "latency": "latency", "loss": "loss", "jitter": "jitter", "sessions": "records",
 }  # fmt: skip
-FILTER_KEYS: Final = sorted(key for key, row in FILTERS.items() if USER_SESSIONS in row.kinds)
 
 
 class Ranked(Struct, frozen=True):
@@ -53,9 +54,8 @@ RANKED: Final = (
 )
 
 
-@get(PATH)
-async def read_overview(request: Request[Any, Any, Any]) -> Answer:
-    """Show it to whoever has signed in."""
+async def answer_overview(request: Request[Any, Any, Any]) -> Answer:
+    """Show it to whoever has signed in; others sign in first."""
     return await _answer(request, _overview)
 
 
@@ -68,7 +68,8 @@ async def read_ranks(request: Request[Any, Any, Any]) -> Answer:
 async def _answer(request: Request[Any, Any, Any], page: Callable[[Visitor], Any]) -> Answer:
     try:
         visitor = see(request)
-        added = _added_filter(visitor, request.scope["path"])
+        path = request.scope["path"]
+        added = added_filter(visitor, USER_SESSIONS, path, _more(visitor, path))
         if added is not None:
             return Answer(b"", b"text/plain", status=303, headers=((b"location", added.encode()),))
         found: Answer = await page(visitor)
@@ -77,15 +78,10 @@ async def _answer(request: Request[Any, Any, Any], page: Callable[[Visitor], Any
     return found
 
 
-def _added_filter(visitor: Visitor, path: str) -> str | None:
-    """Where the form that adds a filter leads; None: it was not sent."""
-    key, value = (visitor.parameters.one(name) for name in ("filterKey", "filterValue"))
-    if not key or not value:
-        return None
-    if key not in FILTER_KEYS:
-        raise InvalidValueError("filterKey", key, ", ".join(FILTER_KEYS))
-    more = {name: text for name in ("by", "order") if (text := visitor.parameters.one(name))}
-    return visitor.view.with_filter(key, value.strip()).url(path, **more)
+def _more(visitor: Visitor, path: str) -> dict[str, str]:
+    """What the URLs of a page have beside the view, where it is not what goes without saying."""
+    names = ("by", "order") if path == RANKS_PATH else ("order",)
+    return {name: text for name in names if (text := visitor.parameters.one(name))}
 
 
 async def _overview(visitor: Visitor) -> Answer:
@@ -110,7 +106,8 @@ async def _overview(visitor: Visitor) -> Answer:
         ranks=ranks,
         shares=verdict_shares(await store.count_by(query, "verdict"), view, PATH),
         windows=WINDOWS,
-        keys=FILTER_KEYS,
+        more=_more(visitor, PATH),
+        bar=await read_filter_bar(visitor, USER_SESSIONS, PATH, _more(visitor, PATH)),
         order=order,
         orders=ORDERS,
         bucket_minutes=bucket_s // 60,
@@ -134,7 +131,8 @@ async def _ranks(visitor: Visitor) -> Answer:
         order=order,
         orders=ORDERS,
         windows=WINDOWS,
-        keys=FILTER_KEYS,
+        more=_more(visitor, RANKS_PATH),
+        bar=await read_filter_bar(visitor, USER_SESSIONS, RANKS_PATH, _more(visitor, RANKS_PATH)),
     )
 
 
@@ -154,23 +152,13 @@ async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list
         order=ORDERS[order],
         limit=most,
     )
-    labels = await _labels(visitor, ranked, groups)
+    values = [group.value for group in groups if group.value is not None]
+    labels = await names_of(visitor, ranked.column, values)
     return rank_rows(
         groups,
         lambda value: labels.get(value, value),
         lambda value: view.with_filter(ranked.key, value).url(PATH),
     )
-
-
-async def _labels(visitor: Visitor, ranked: Ranked, groups: list[Group]) -> dict[str, str]:
-    """What people call agents and networks; of all else the value is the name."""
-    values = [group.value for group in groups if group.value is not None]
-    services, aid = visitor.services, visitor.group.aid
-    if ranked.column == "agent_id":
-        return services.accounts.agent_names(aid, values)
-    if ranked.column == "network_id":
-        return {each.network_id: each.name for each in await services.networks.described(aid, values)}
-    return {}
 
 
 def _around(view: View, round_id: int) -> tuple[str, str]:
@@ -179,4 +167,4 @@ def _around(view: View, round_id: int) -> tuple[str, str]:
     return format_utc(round_id), f"{PATH}?aid={view.aid}&from={start}&to={end}"
 
 
-HANDLERS: Final[list[Any]] = [read_overview, read_ranks]
+HANDLERS: Final[list[Any]] = [read_ranks]

@@ -12,6 +12,7 @@ from hopsight.errors import (
     InvalidValueError,
     NotFoundError,
     PermissionDeniedError,
+    StoreUnavailableError,
 )
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.errors import describe_error
@@ -26,6 +27,7 @@ REFUSALS: Final = (
     InvalidValueError,
     NotFoundError,
     PermissionDeniedError,
+    StoreUnavailableError,
 )
 """What becomes a page; all else is a fault."""
 
@@ -34,6 +36,8 @@ def refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
     """The page that says why not; who has not signed in, and is no program, is led to where one does."""
     if isinstance(error, AuthenticationError) and not header(scope, b"authorization"):
         return _to_sign_in(scope)
+    if isinstance(error, StoreUnavailableError):
+        scope["litestar_app"].state.services.metrics.store_failed()
     described = describe_error(error)
     if described is None:
         raise error
