@@ -24,7 +24,7 @@ from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
-from hopsight.server.web import account, overview, pages, provider_sign_in, session, sign_in
+from hopsight.server.web import account, networks, overview, pages, provider_sign_in, session, sign_in
 from hopsight.storage.store import Store
 
 
@@ -49,6 +49,7 @@ def create_app(
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += provider_sign_in.HANDLERS
+    people += networks.HANDLERS
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -15,5 +15,6 @@ class NavigationItem(Struct, frozen=True):
 # One row for each page that is served; the view (account group, time, filters) goes along in the link.
 NAVIGATION: Final[tuple[NavigationItem, ...]] = (
     NavigationItem("/", "Overview"),
+    NavigationItem("/networks", "Networks"),
     NavigationItem("/last-round", "Last round"),
 )

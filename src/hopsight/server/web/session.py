@@ -19,6 +19,7 @@ from hopsight.server.api.answers import Answer
 from hopsight.server.api.documents import merged
 from hopsight.server.auth import choose_account_group
 from hopsight.server.web import session_description as describe
+from hopsight.server.web.overview import PATH as OVERVIEW
 from hopsight.server.web.path_drawing import PathDrawing, draw_path
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.visitor import Visitor, see
@@ -78,6 +79,7 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
         "session.html",
         path="/sessions",
         session_id=text,
+        overview=OVERVIEW,
         session=session,
         detail=detail,
         agent_name=names.get(session.agent_id, session.agent_id),
