@@ -278,7 +278,7 @@ async def test_a_store_that_closes_breaks_off_a_question(store: SqliteStore) -> 
     await store.add(USER_SESSIONS, [record(minute, minute) for minute in range(60)])
     asked = asyncio.ensure_future(store.summarize(question(), 300))
     await asyncio.sleep(0)
-    store._long_reads.closed = True
+    store._charts.closed = True
     with pytest.raises(StoreUnavailableError):
         await asked
 

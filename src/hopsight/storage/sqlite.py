@@ -2,7 +2,8 @@
 
 Where a read runs: a page without filters that skips little takes a millisecond or two, and so do
 ``last_round`` and ``get``: these run on the event loop itself, as handing them to a thread costs more than it
-saves. All else (filters, long skips, counts) may take longer, and runs in a thread with its own connection.
+saves. All else (filters, long skips, counts) may take longer, and runs in a thread with its own connection;
+charts and ranks in another one.
 
 What ``prune`` frees is used again by new records; the file does not shrink.
 """
@@ -60,12 +61,14 @@ class SqliteStore:
         self._writer = Writer(connection, self._rows.forget)
         self._reader = open_reader(path)
         self._long_reads = _LongReads(path)
+        # Apart from the others: a first look at a week of a large store may take many seconds.
+        self._charts = _LongReads(path, "store-charts")
         self._aggregates = Aggregates(
-            self._long_reads.connection,
+            self._charts.connection,
             ColumnReader(
-                self._long_reads.connection,
+                self._charts.connection,
                 lambda job: self._writer.submit(lambda: job(connection)),
-                lambda: self._long_reads.closed,
+                lambda: self._charts.closed,
             ),
         )
         self._closed = False
@@ -97,15 +100,13 @@ class SqliteStore:
 
     async def summarize(self, query: Query, bucket_s: int) -> Summary:
         """What all records that a question admits come to, in whole and in buckets."""
-        return await self._long_reads.run(lambda _: self._aggregates.summary(query, bucket_s))
+        return await self._charts.run(lambda _: self._aggregates.summary(query, bucket_s))
 
     async def rank(
         self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
     ) -> list[Group]:
         """What they come to by value of a dimension."""
-        return await self._long_reads.run(
-            lambda _: self._aggregates.ranks(query, column, bucket_s, order, limit)
-        )
+        return await self._charts.run(lambda _: self._aggregates.ranks(query, column, bucket_s, order, limit))
 
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits."""
@@ -170,6 +171,7 @@ class SqliteStore:
         return await asyncio.wrap_future(self._writer.submit(job, weight))
 
     def _close_threads(self) -> None:
+        self._charts.close()
         self._long_reads.close()
         self._writer.close()
 
@@ -177,12 +179,13 @@ class SqliteStore:
 class _LongReads:
     """A thread for reads that could hold up the event loop, with its own connection.
 
-    Only one: few threads keep the GIL's convoys short, and a slow question waits only for others like it.
+    Only two, for charts and for all else: few threads keep the GIL's convoys short, and a slow question waits
+    only for others like it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str = "store-reader") -> None:
         self.connection = open_reader(path)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._waiting = 0
         self.closed = False
 
