@@ -24,7 +24,17 @@ from hopsight.server.password_work import PasswordWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
-from hopsight.server.web import account, networks, overview, pages, provider_sign_in, session, sign_in
+from hopsight.server.web import (
+    account,
+    alert_forms,
+    alerts,
+    networks,
+    overview,
+    pages,
+    provider_sign_in,
+    session,
+    sign_in,
+)
 from hopsight.storage.store import Store
 
 
@@ -50,6 +60,7 @@ def create_app(
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += provider_sign_in.HANDLERS
     people += networks.HANDLERS
+    people += [*alerts.HANDLERS, *alert_forms.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -19,7 +19,7 @@ CAUSES: Final = {
     "vpnTarget": "VPN endpoint",
     "visitedSite": "destination",
 }
-NO_CAUSE: Final = "nothing that they share"
+NO_CAUSE: Final = "no common cause"
 
 
 def condition_of(rule: AlertRule) -> str:

@@ -16,5 +16,6 @@ class NavigationItem(Struct, frozen=True):
 NAVIGATION: Final[tuple[NavigationItem, ...]] = (
     NavigationItem("/", "Overview"),
     NavigationItem("/networks", "Networks"),
+    NavigationItem("/alerts", "Alerts"),
     NavigationItem("/last-round", "Last round"),
 )

@@ -1,0 +1,133 @@
+"""Alerts for people: what goes on, what was, the rules behind it, and maintenance; and one incident."""
+
+from typing import Any, Final
+
+from litestar import get
+from litestar.connection import Request
+
+from hopsight.accounts.alert_listings import Incident, StoredRule
+from hopsight.errors import InvalidValueError
+from hopsight.model.dimensions import FILTERS, USER_SESSIONS
+from hopsight.model.times import TimeRange
+from hopsight.server.api.acting import WRITERS
+from hopsight.server.api.answers import Answer
+from hopsight.server.api.filters import SearchFilter
+from hopsight.server.web.alert_texts import (
+    UNITS,
+    IncidentRow,
+    agent_rows,
+    event_rows,
+    incident_row,
+    metric_chart,
+    rule_row,
+    suppressed_rows,
+    window_row,
+)
+from hopsight.server.web.overview import PATH as OVERVIEW_PATH
+from hopsight.server.web.refusals import REFUSALS, refusal
+from hopsight.server.web.view import View, bucket_s_of
+from hopsight.server.web.visitor import Visitor, see
+
+PATH: Final = "/alerts"
+SHOWN: Final = 50
+"""Incidents of before that the page lists; the API has all."""
+AROUND_S: Final = 3_600
+"""The chart of an incident begins so long before it, and ends so long after it."""
+FILTER_KEYS: Final = sorted(key for key, row in FILTERS.items() if USER_SESSIONS in row.kinds)
+_MAX_DIGITS: Final = 15
+
+
+@get(PATH)
+async def read_alerts(request: Request[Any, Any, Any]) -> Answer:
+    """Show them to whoever has signed in."""
+    try:
+        return _alerts(see(request))
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
+@get(f"{PATH}/{{incidentId:str}}")
+async def read_incident(request: Request[Any, Any, Any]) -> Answer:
+    """Show one incident."""
+    try:
+        visitor = see(request)
+        return await _incident(visitor, request.path_params["incidentId"])
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
+def _alerts(visitor: Visitor) -> Answer:
+    alerts, aid = visitor.services.accounts.alerts, visitor.group.aid
+    now_s = visitor.services.clock.now()
+    opened = alerts.incidents.listing(aid, is_open=True)
+    over = alerts.incidents.listing(aid, is_open=False, limit=SHOWN)
+    return visitor.render(
+        "alerts.html",
+        path=PATH,
+        opened=[_row(visitor, each, now_s) for each in opened],
+        over=[_row(visitor, each, now_s) for each in over],
+        shown=SHOWN,
+        rules=[rule_row(each) for each in alerts.rules.listing(aid)],
+        windows=[
+            window_row(each, alerts.rules.suppressed_by(each.window_id), int(now_s))
+            for each in alerts.rules.windows(aid)
+        ],
+        is_writer=visitor.role in WRITERS,
+        keys=FILTER_KEYS,
+        units=UNITS,
+    )
+
+
+def _row(visitor: Visitor, incident: Incident, now_s: float) -> IncidentRow:
+    return incident_row(incident, now_s, f"{PATH}/{incident.incident_id}?aid={visitor.group.aid}")
+
+
+async def _incident(visitor: Visitor, text: str) -> Answer:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise InvalidValueError("incident", text, "the ID of an incident")
+    accounts, aid = visitor.services.accounts, visitor.group.aid
+    incidents = accounts.alerts.incidents
+    incident = incidents.get(aid, int(text))
+    agents = incidents.agents(incident.incident_id)
+    names = accounts.agent_names(aid, [each.agent_id for each in agents[:1_000]])
+    look = _look(visitor, incident)
+    query, bucket_s = look.query(USER_SESSIONS), bucket_s_of(look.time_range)
+    summary = await visitor.services.store.summarize(query, bucket_s)
+    stored = StoredRule(rule_id=incident.rule_id, aid=aid, rule=incident.rule)
+    return visitor.render(
+        "incident.html",
+        path=f"{PATH}/{incident.incident_id}",
+        incident=_row(visitor, incident, visitor.services.clock.now()),
+        rule=rule_row(stored),
+        chart=metric_chart(incident.rule.metric, summary, look.time_range, bucket_s),
+        bucket_minutes=bucket_s // 60,
+        threshold=None if incident.rule.metric == "no-data" else incident.rule.threshold,
+        unit=UNITS[incident.rule.metric],
+        agents=agent_rows(agents, names, incident.rule.metric, look),
+        events=event_rows(incidents.events(incident.incident_id)),
+        suppressed=suppressed_rows(accounts.alerts.rules, aid, incident),
+        look_url=look.url(OVERVIEW_PATH),
+        has_cause=incident.cause.dimension is not None,
+    )
+
+
+def _look(visitor: Visitor, incident: Incident) -> View:
+    """What the incident is about: the rule's filters, what its agents share, and its time."""
+    now_s = int(visitor.services.clock.now())
+    end_s = min(now_s, (incident.resolved_s or now_s) + AROUND_S)
+    rounds_s = 60 * incident.rule.of_rounds
+    look = View(
+        aid=visitor.group.aid,
+        time_range=TimeRange(max(0, incident.opened_s - rounds_s - AROUND_S), max(end_s, incident.opened_s)),
+        window=None,
+        filters=tuple(SearchFilter(each.key, each.values) for each in incident.rule.filters),
+    )
+    cause = incident.cause
+    if cause.dimension is None or cause.value is None:
+        return look
+    alone = tuple(each for each in look.filters if each.key != cause.dimension)
+    narrowed = View(aid=look.aid, time_range=look.time_range, window=None, filters=alone)
+    return narrowed.with_filter(cause.dimension, cause.value)
+
+
+HANDLERS: Final[list[Any]] = [read_alerts, read_incident]
