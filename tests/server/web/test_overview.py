@@ -13,6 +13,7 @@ from hopsight.model.dimensions import USER_SESSIONS, Dimensions
 from hopsight.model.query import Query, Record
 from hopsight.model.times import TimeRange
 from hopsight.server.api.filters import SearchFilter
+from hopsight.server.web.overview_numbers import overview_charts
 from hopsight.server.web.view import View, bucket_s_of
 
 pytestmark = pytest.mark.anyio
@@ -125,6 +126,16 @@ async def test_gaps_are_gaps(filled: Any, client: httpx.AsyncClient) -> None:
     shown = [[each.text_content() for each in row] for row in figure.xpath(".//tbody/tr")]
     assert [row[1] for row in shown] == [f"{b.measures.latency_p95_ms:.4g}" for b in found.buckets]
     assert "65 samples, UTC" in figure.text_content()
+
+
+async def test_part_of_a_bucket_is_no_drop(filled: Any) -> None:
+    """A range that starts and ends within buckets counts sessions only in those that are whole."""
+    time_range = TimeRange(NOW - 3_450, NOW - 150)
+    query = Query(kind=USER_SESSIONS, aid=7625, first_round=time_range.start_s, last_round=time_range.end_s)
+    found = await filled.store.summarize(query, 300)
+    drawn = {chart.title: chart for chart in overview_charts(found, time_range, 300)}
+    assert {values[0] for _, values in drawn["Sessions"].rows} == {"5"}
+    assert len(drawn["Sessions"].rows) == len(drawn["Latency"].rows) - 2
 
 
 @pytest.mark.usefixtures("filled")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hopsight.model.aggregates import Bucket, Group, Measures, Summary
 from hopsight.model.times import TimeRange
@@ -49,12 +49,26 @@ def bucket_starts(time_range: TimeRange, bucket_s: int) -> list[int]:
 
 
 def overview_charts(summary: Summary, time_range: TimeRange, bucket_s: int) -> list[Chart]:
-    """Latency, loss, jitter, and how much was measured."""
+    """Latency, loss, jitter, and how much was measured (that of whole buckets only)."""
     starts = bucket_starts(time_range, bucket_s)
     by_start = {bucket.start_s: bucket for bucket in summary.buckets}
 
     def line(label: str, style: str, of: Callable[[Measures], float | None]) -> Series:
         return Series(label=label, style=style, values=[_value(by_start.get(each), of) for each in starts])
+
+    def count(label: str, of: Callable[[Measures], float | None]) -> Series:
+        counted = line(label, "line-a", of)
+        # Part of a bucket would look like a drop.
+        return structs.replace(
+            counted,
+            values=[
+                value if is_whole(start_s) else None
+                for start_s, value in zip(starts, counted.values, strict=True)
+            ],
+        )
+
+    def is_whole(start_s: int) -> bool:
+        return time_range.start_s <= start_s and start_s + bucket_s <= time_range.end_s + 1
 
     whole = summary.whole
     latency = [
@@ -72,11 +86,11 @@ def overview_charts(summary: Summary, time_range: TimeRange, bucket_s: int) -> l
             starts, time_range, whole.measured,
         ),
         draw_chart(
-            "Sessions", "sessions", [line("sessions", "line-a", lambda each: each.records)],
+            "Sessions", "sessions", [count("sessions", lambda each: each.records)],
             starts, time_range, whole.records,
         ),
         draw_chart(
-            "Agents", "agents", [line("agents", "line-a", lambda each: each.agents)],
+            "Agents", "agents", [count("agents", lambda each: each.agents)],
             starts, time_range, whole.records,
         ),
     ]  # fmt: skip
