@@ -2,6 +2,7 @@
 
 from hopsight.cli import (
     admin_agents,
+    admin_alerts,
     admin_audit,
     admin_labels,
     admin_networks,
@@ -24,6 +25,9 @@ app.add_typer(admin_agents.agents, name="agent")
 app.add_typer(admin_labels.labels, name="label")
 app.add_typer(admin_targets.targets, name="target")
 app.add_typer(admin_networks.networks, name="network")
+app.add_typer(admin_alerts.alert_rules, name="alert-rule")
+app.add_typer(admin_alerts.incidents, name="incident")
+app.add_typer(admin_alerts.maintenance, name="maintenance")
 app.add_typer(admin_audit.audit, name="audit")
 app.command("export")(admin_privacy.export_person)
 app.command("erase")(admin_privacy.erase_person)

@@ -11,8 +11,9 @@ from tests.server.alerts.test_incidents import SITES, fleet
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.alert_listings import Incident
-from hopsight.accounts.alerts import forget_in_filters
-from hopsight.model.alerts import AlertFilter, AlertRule, MaintenanceWindow
+from hopsight.accounts.incidents import IncidentChange
+from hopsight.accounts.personal_rows import Subject
+from hopsight.model.alerts import AlertFilter, AlertRule, Cause, MaintenanceWindow, Webhook
 from hopsight.model.dimensions import AGENT_STATES, USER_SESSIONS, Dimensions
 from hopsight.model.query import Record
 from hopsight.server.alerts.engine import GRACE_S, AlertEngine
@@ -216,10 +217,27 @@ async def _sleep(site: Site) -> None:
 
 
 async def test_erasing_an_agent_takes_it_out_of_incidents(site: Site) -> None:
-    """Its rows are gone; a rule that named it in a filter admits nobody else because of that."""
+    """Nothing of it is left in any table; a rule that named it in a filter admits nobody else for that."""
     agent_id = "3fde6422-f119-40e1-ae32-d08a1243c038"
-    rules = site.accounts.alerts.rules
-    rule_id = rules.add(site.aid, structs.replace(RULE, filters=(AlertFilter("agentId", (agent_id,)),)))
-    with site.accounts._database.write() as connection:
-        forget_in_filters(connection, agent_id)
+    rules, incidents = site.accounts.alerts.rules, site.accounts.alerts.incidents
+    hook = Webhook(url="https://chat.example.com/x", secret="correct horse")
+    rule = structs.replace(RULE, filters=(AlertFilter("agentId", (agent_id,)),), webhooks=(hook,))
+    rule_id = rules.add(site.aid, rule)
+    stored = rules.get(site.aid, rule_id)
+    change = IncidentChange(
+        rule=stored, incident_id=None, cause=Cause(), agents={agent_id: 9.0, "other": 8.0},
+        calm_rounds=0, resolved=False,
+    )  # fmt: skip
+    ((incident_id, _),) = incidents.advance(site.aid, START, START, [change])
+    window = MaintenanceWindow(name="x", start_s=1, end_s=2, filters=rule.filters)
+    rules.suppress(rules.add_window(site.aid, window), stored, [agent_id], START)
+    subject = Subject(agent_ids=(agent_id,))
+    exported = list(site.accounts.personal_data.export(subject))
+    assert {"incidents", "incident_agents", "maintenance_suppressed", "alert_rules"} <= {
+        table for table, _ in exported
+    }
+    assert "correct horse" not in str(exported)
+    site.accounts.personal_data.erase(subject)
+    assert not any(site.accounts.personal_data.count(subject).values())
     assert rules.get(site.aid, rule_id).rule.filters == (AlertFilter("agentId", ("erased",)),)
+    assert [each.agent_id for each in incidents.agents(incident_id)] == ["other"]

@@ -4,6 +4,7 @@ How far it is, and what goes on, is in the accounts database: a restart goes on 
 looked at together with those before it, read anew, so that records that came late still count.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -22,7 +23,6 @@ from hopsight.model.ids import round_of
 from hopsight.model.query import Query
 from hopsight.server.alerts.evaluation import (
     SILENT_AFTER_ROUNDS,
-    Round,
     Unit,
     Verdicts,
     admits,
@@ -97,8 +97,9 @@ class AlertEngine:
         windows = [each for each in self._accounts.alerts.rules.windows(aid) if each.window.covers(round_id)]
         changes = _ended(opened, rules)
         for rule in rules:
-            seen = [summarize_round(rule.rule, each) for each in rounds[-_rounds_of(rule) :]]
-            verdicts = self._spared(rule, _judged(rule, seen, excused), windows, round_id)
+            # In a thread: of a large fleet this takes a second, and requests are answered meanwhile.
+            judged = await asyncio.to_thread(_judged, rule, rounds[-_rounds_of(rule) :], excused)
+            verdicts = self._spared(rule, judged, windows, round_id)
             known = {each.incident_id: each for each in opened if each.rule_id == rule.rule_id}
             changes += self._advanced(rule, known, verdicts)
         return incidents.advance(aid, round_id, int(self._clock.now()), changes)
@@ -173,7 +174,8 @@ def _rounds_of(rule: StoredRule) -> int:
     return rule.rule.of_rounds + before
 
 
-def _judged(rule: StoredRule, rounds: list[Round], excused: frozenset[str]) -> Verdicts:
+def _judged(rule: StoredRule, measured: Sequence[Sequence[Measurement]], excused: frozenset[str]) -> Verdicts:
+    rounds = [summarize_round(rule.rule, each) for each in measured]
     if rule.rule.metric == "no-data":
         return judge_silence(rule.rule, rounds, excused)
     return judge(rule.rule, rounds)
