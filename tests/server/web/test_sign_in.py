@@ -8,6 +8,7 @@ import pytest
 from tests.server.web.signing_in import EMAIL, PASSWORD, csrf_of, person, post_sign_in, sign_in, tree
 
 from hopsight.accounts.browser_sessions import IDLE_S, Device
+from hopsight.errors import StoreUnavailableError
 from hopsight.server.web.password_gate import ACCOUNT_REFUSALS
 from hopsight.testing import sample_record
 
@@ -314,3 +315,19 @@ async def test_what_is_typed_cannot_become_markup(server: Any) -> None:
         answer = await post_sign_in(client, email='"><script>x</script>', password="geheim<1>")
     assert "<script>" not in answer.text
     assert "geheim" not in answer.text
+
+
+async def test_accounts_that_do_not_answer_are_told_on_a_page(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 for a person to read, not the API's words; nobody is signed in, and nothing counts as wrong."""
+
+    def busy(*_: object) -> None:
+        raise StoreUnavailableError("The accounts database is not available")
+
+    async with person(server) as client:
+        monkeypatch.setattr(type(server.accounts.sign_ins), "begin_by_token", busy)
+        answer = await post_sign_in(client, token=server.token)
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "hopsight_session" not in client.cookies
