@@ -6,7 +6,7 @@ in that order (``Ranked``); what is asked afterwards sorts whole numbers, part a
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from hopsight.model.query import Query
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Places = NDArray[np.uint32]
 Numbers = NDArray[np.integer]
 """Whole numbers of any width: narrow ones are sorted in half the time."""
 
@@ -37,17 +38,46 @@ class Ranked:
     """A column of numbers, sorted, and the place of each record in that order.
 
     Args:
-        column: NaN where it was not measured: those records have no place.
+        numbers: those that were measured, sorted.
+        place: of each of them, in the order of the records.
+        rows: which records those are; None: all.
+        records: how many there are, measured or not.
     """
 
-    def __init__(self, column: Floats) -> None:
+    def __init__(self, numbers: Floats, place: Places, rows: Places | None, records: int) -> None:
+        self.sorted = numbers
+        self.place = place
+        self.rows = rows
+        self.records = records
+
+    @classmethod
+    def of(cls, column: Floats) -> Self:
+        """From a column, NaN where it was not measured."""
         order = np.argsort(column)
         known = len(column) - int(np.isnan(column).sum())
-        self.sorted: Floats = column[order[:known]]
         place = np.empty(len(column), dtype=np.uint32)
         place[order] = np.arange(len(column), dtype=np.uint32)
-        self.rows = None if known == len(column) else np.flatnonzero(place < known).astype(np.uint32)
-        self.place = place if self.rows is None else place[self.rows]
+        numbers = column[order[:known]]
+        if known == len(column):
+            return cls(numbers, place, None, len(column))
+        rows = np.flatnonzero(place < known).astype(np.uint32)
+        return cls(numbers, place[rows], rows, len(column))
+
+    def followed_by(self, other: Self) -> Self:
+        """With some more records, few: cheaper than to sort them all."""
+        at = np.searchsorted(self.sorted, other.sorted, side="right")
+        # So many of the others come before each of ours.
+        before = np.cumsum(np.bincount(at, minlength=len(self.sorted) + 1), dtype=np.uint32)
+        theirs = (at + np.arange(len(at))).astype(np.uint32)
+        place = np.concatenate([self.place + before.take(self.place), theirs.take(other.place)])
+        rows = None
+        if self.rows is not None or other.rows is not None:
+            rows = np.concatenate([self._known_rows(), other._known_rows() + np.uint32(self.records)])
+        numbers = np.insert(self.sorted, at, other.sorted)
+        return type(self)(numbers, place, rows, self.records + other.records)
+
+    def _known_rows(self) -> Places:
+        return np.arange(self.records, dtype=np.uint32) if self.rows is None else self.rows
 
     @property
     def size(self) -> int:
@@ -61,25 +91,55 @@ class Columns:
     Args:
         round_id: epoch seconds.
         dim: number of the record's combination of dimensions, from 0.
-        loss_percent: as a store keeps it, NaN where it was not measured; likewise the next two.
-        latency_ms: average RTT.
-        jitter_ms: deviation of the RTTs.
+        loss_known: of which records the loss was measured; None: of all.
+        lossy: which lost anything, lowest loss first: sums are always made in this order, so that they come
+            to the same whatever order the records are in.
+        losses: how much those lost.
+        latency: average RTTs.
+        jitter: deviations of the RTTs.
     """
 
     def __init__(
-        self, round_id: Numbers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
+        self,
+        round_id: Numbers,
+        dim: Numbers,
+        loss_known: NDArray[np.bool_] | None,
+        lossy: tuple[Integers, Floats],
+        ranked: tuple[Ranked, Ranked],
     ) -> None:
         self.round_id = round_id
         self.dim = dim
-        known = ~np.isnan(loss_percent)
-        self.loss_known = None if known.all() else known
-        lossy = np.flatnonzero(known & (loss_percent != 0))
-        # Sums are always made in this order, so that they come to the same whatever order the records are in.
-        self.lossy = lossy[np.argsort(loss_percent[lossy])]
-        self.losses = loss_percent[self.lossy]
-        self.latency = Ranked(latency_ms)
-        self.jitter = Ranked(jitter_ms)
+        self.loss_known = loss_known
+        self.lossy, self.losses = lossy
+        self.latency, self.jitter = ranked
         self._buckets: tuple[tuple[int, int], Numbers] | None = None
+
+    @classmethod
+    def of(
+        cls, round_id: Numbers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
+    ) -> Self:
+        """From what a store keeps, NaN where it was not measured."""
+        known = ~np.isnan(loss_percent)
+        lossy = np.flatnonzero(known & (loss_percent != 0))
+        ranked = Ranked.of(latency_ms), Ranked.of(jitter_ms)
+        ordered = _in_order(lossy, loss_percent[lossy])
+        return cls(round_id, dim, None if known.all() else known, ordered, ranked)
+
+    def followed_by(self, other: Self) -> Self:
+        """With some more records, few: cheaper than to make them anew."""
+        known = None
+        if self.loss_known is not None or other.loss_known is not None:
+            known = np.concatenate([self._loss_known(), other._loss_known()])
+        return type(self)(
+            np.concatenate([self.round_id, other.round_id]),
+            np.concatenate([self.dim, other.dim]),
+            known,
+            _in_order(
+                np.concatenate([self.lossy, other.lossy + len(self)]),
+                np.concatenate([self.losses, other.losses]),
+            ),
+            (self.latency.followed_by(other.latency), self.jitter.followed_by(other.jitter)),
+        )
 
     def __len__(self) -> int:
         return len(self.round_id)
@@ -108,6 +168,14 @@ class Columns:
         """Bytes in memory, about."""
         own = self.round_id.nbytes + self.dim.nbytes + 2 * self.losses.nbytes + 5 * len(self)
         return own + self.latency.size + self.jitter.size
+
+    def _loss_known(self) -> NDArray[np.bool_]:
+        return np.ones(len(self), dtype=np.bool_) if self.loss_known is None else self.loss_known
+
+
+def _in_order(lossy: Integers, losses: Floats) -> tuple[Integers, Floats]:
+    order = np.argsort(losses)
+    return lossy[order], losses[order]
 
 
 class Dims(NamedTuple):
@@ -164,9 +232,9 @@ def columns_of(rows: Sequence[tuple[int, int, float | None, float | None, float 
     """Rows of round, number of dimensions, loss, latency and jitter as columns."""
     if not rows:
         none = np.empty(0)
-        return Columns(none.astype(np.int64), none.astype(np.int64), none, none, none)
+        return Columns.of(none.astype(np.int64), none.astype(np.int64), none, none, none)
     rounds, dims, losses, latencies, jitters = zip(*rows, strict=True)
-    return Columns(
+    return Columns.of(
         np.array(rounds, dtype=np.int64),
         np.array(dims, dtype=np.int64),
         # None becomes NaN.

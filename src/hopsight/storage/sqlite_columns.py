@@ -33,7 +33,7 @@ from hopsight.storage.sqlite_chunks import (
 CHUNKS_BYTES: Final = 128 << 20
 """Most memory for chunks."""
 VIEW_BYTES: Final = 512 << 20
-"""Most memory for the columns of the range that was asked about last."""
+"""Most memory for the columns of the range that was asked about last; half of it once more for its chunks."""
 SETTLED_S: Final = 120
 """A chunk is left alone until the newest round is so much younger: records still come."""
 FEW_ROWS: Final = 5_000
@@ -76,6 +76,7 @@ class ColumnReader:
         self._chunks: OrderedDict[tuple[str, int], Chunk] = OrderedDict()
         self._size = 0
         self._view: tuple[tuple[Range, int], Columns] | None = None
+        self._base: tuple[tuple[Any, ...], Columns] | None = None
 
     def prepare(self, table: str, aid: int, first_round: int, last_round: int) -> None:
         """Have chunks made of all that is settled in a range; outside of any transaction."""
@@ -100,9 +101,30 @@ class ColumnReader:
         if self._view is not None and self._is_viewed(asked):
             return self._view[1]
         self._view = None
-        columns = _columns(list(self._pieces(asked)))
+        first, last = start_of(asked.first_round), start_of(asked.last_round)
+        known = marks(self._connection, asked.table, asked.aid, first, last)
+        columns = self._settled_columns(asked, known)
+        newest = list(self._newest(asked, known))
+        if newest:
+            columns = columns.followed_by(_columns(newest))
         if columns.size <= VIEW_BYTES:
             self._view = (asked, self.version()), columns
+        return columns
+
+    def _settled_columns(self, asked: Range, known: dict[int, int]) -> Columns:
+        """What chunks hold: it stays as long as their marks do, whatever else is added meanwhile."""
+        whole = {start: mark for start, mark in known.items() if start + CHUNK_S - 1 <= asked.last_round}
+        key = asked.table, asked.first_round, tuple(whole.items())
+        if self._base is not None and self._base[0] == key:
+            return self._base[1]
+        self._base = None
+        pieces = []
+        for start, mark in whole.items():
+            self._check_open()
+            pieces.append(_cut(self._chunk(asked, start, mark), asked))
+        columns = _columns(pieces)
+        if 2 * columns.size <= VIEW_BYTES:
+            self._base = key, columns
         return columns
 
     def version(self) -> int:
@@ -159,16 +181,14 @@ class ColumnReader:
         sql = f"SELECT packed IS NOT NULL FROM {table}_chunk WHERE mark = ?"  # noqa: S608 - a name from KINDS
         return bool(self._connection.execute(sql, (mark,)).get)
 
-    def _pieces(self, asked: Range) -> Iterator[Chunk]:
+    def _newest(self, asked: Range, known: dict[int, int]) -> Iterator[Chunk]:
+        """What no chunk holds, or one that reaches beyond the range."""
         first, last = start_of(asked.first_round), start_of(asked.last_round)
-        known = marks(self._connection, asked.table, asked.aid, first, last)
-        gaps = dict(_gaps(first, last, known))
-        for start in sorted([*known, *gaps]):
+        for begin, end in _gaps(first, last, known):
             self._check_open()
-            if start in known:
-                yield _cut(self._chunk(asked, start, known[start]), asked)
-            else:
-                yield from self._unclaimed(asked, start, gaps[start])
+            yield from self._unclaimed(asked, begin, end)
+        if last in known and last + CHUNK_S - 1 > asked.last_round:
+            yield _cut(self._chunk(asked, last, known[last]), asked)
 
     def _unclaimed(self, asked: Range, first: int, last: int) -> Iterator[Chunk]:
         rows = read_rows(
@@ -248,10 +268,10 @@ def _cut(chunk: Chunk, asked: Range) -> Chunk:
 def _columns(pieces: Sequence[Chunk]) -> Columns:
     none = np.empty(0)
     if not pieces:
-        return Columns(none.astype(np.int64), none.astype(np.int64), none, none, none)
+        return Columns.of(none.astype(np.int64), none.astype(np.int64), none, none, none)
     kind = np.uint32 if pieces[0].start_s >= 0 and pieces[-1].start_s < _NARROW else np.int64
     rounds = [np.add(piece.since_s, piece.start_s, dtype=kind) for piece in pieces]
-    return Columns(
+    return Columns.of(
         np.concatenate(rounds),
         np.concatenate([piece.dim for piece in pieces]),
         *(np.concatenate([piece[column] for piece in pieces]) for column in (3, 4, 5)),
