@@ -31,6 +31,7 @@ from hopsight.server.web import (
     networks,
     overview,
     pages,
+    paths,
     provider_sign_in,
     session,
     sign_in,
@@ -58,9 +59,8 @@ def create_app(
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
-    people += provider_sign_in.HANDLERS
-    people += networks.HANDLERS
-    people += [*alerts.HANDLERS, *alert_forms.HANDLERS]
+    people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
+    people += [*networks.HANDLERS, *paths.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

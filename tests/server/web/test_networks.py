@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from lxml import html
 
-from hopsight.accounts.network_names import NetworkName
+from hopsight.accounts.listings import NetworkName
 from hopsight.model.accounts import Role
 from hopsight.model.dimensions import USER_SESSIONS, Dimensions
 from hopsight.model.query import Record
@@ -38,7 +38,7 @@ async def measured(server: Any, network_id: str, latency_ms: float, seed: int, *
     await server.store.add(USER_SESSIONS, [record])
 
 
-def rows(page: html.HtmlElement) -> list[list[str]]:
+def rows(page: Any) -> list[list[str]]:
     """Cells of the first table."""
     return [
         [" ".join(" ".join(map(str, cell.itertext())).split()) for cell in row]
@@ -54,7 +54,7 @@ async def test_networks_are_ranked_with_their_numbers(server: Any, client: Any) 
     await measured(server, OTHER, 900.0, 9, bssid="02:51:00:00:06:01")
     answer = await client.get("/networks")
     assert answer.status_code == 200, answer.text
-    page = html.fromstring(answer.text)
+    page: Any = html.fromstring(answer.text)
     assert [row[:6] for row in rows(page)] == [
         [OTHER, "1", "1", "900.0", "900.0", "10.00"],
         [f"{MARKUP} {NETWORK}", "2", "2", "100.0", "200.0", "10.00"],
@@ -70,7 +70,7 @@ async def test_the_order_is_chosen(server: Any, client: Any) -> None:
     await measured(server, OTHER, 900.0, 9)
     for seed in range(2):
         await measured(server, NETWORK, 1.0, seed)
-    page = html.fromstring((await client.get("/networks?order=sessions")).text)
+    page: Any = html.fromstring((await client.get("/networks?order=sessions")).text)
     assert [row[0] for row in rows(page)] == [NETWORK, OTHER]
     assert (await client.get("/networks?order=x")).status_code == 400
 
@@ -79,7 +79,7 @@ async def test_a_network_shows_what_is_in_it(server: Any, client: Any) -> None:
     """Verdict shares, agents, access points and gateways of this network alone."""
     await measured(server, NETWORK, 20.0, 1, bssid="02:00:00:00:00:01", gateway="10.0.0.1")
     await measured(server, OTHER, 20.0, 2, gateway="10.9.9.9")
-    page = html.fromstring((await client.get(f"/networks/{NETWORK}?networkId={OTHER}")).text)
+    page: Any = html.fromstring((await client.get(f"/networks/{NETWORK}?networkId={OTHER}")).text)
     text = " ".join(page.text_content().split())
     assert "lan 100.0 % (1)" in text
     captions = [" ".join(each.text_content().split()) for each in page.xpath("//section//caption")]

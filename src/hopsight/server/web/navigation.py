@@ -16,6 +16,7 @@ class NavigationItem(Struct, frozen=True):
 NAVIGATION: Final[tuple[NavigationItem, ...]] = (
     NavigationItem("/", "Overview"),
     NavigationItem("/networks", "Networks"),
+    NavigationItem("/paths", "Paths"),
     NavigationItem("/alerts", "Alerts"),
     NavigationItem("/last-round", "Last round"),
 )
