@@ -26,6 +26,7 @@ from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.server.web import (
     account,
+    agents,
     alert_forms,
     alerts,
     networks,
@@ -60,7 +61,7 @@ def create_app(
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
-    people += [*networks.HANDLERS, *paths.HANDLERS]
+    people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

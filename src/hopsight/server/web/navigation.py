@@ -15,6 +15,7 @@ class NavigationItem(Struct, frozen=True):
 # One row for each page that is served; the view (account group, time, filters) goes along in the link.
 NAVIGATION: Final[tuple[NavigationItem, ...]] = (
     NavigationItem("/", "Overview"),
+    NavigationItem("/agents", "Agents"),
     NavigationItem("/networks", "Networks"),
     NavigationItem("/paths", "Paths"),
     NavigationItem("/alerts", "Alerts"),

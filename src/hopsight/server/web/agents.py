@@ -1,0 +1,180 @@
+"""Agents: all of an account group, and one of them with its timeline."""
+
+from typing import Any, Final
+
+from litestar import get
+from litestar.connection import Request
+from msgspec import Struct, structs
+
+from hopsight.errors import NotFoundError
+from hopsight.model.agents import Agent
+from hopsight.model.aggregates import Measures
+from hopsight.model.dimensions import AGENT_STATES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.times import format_utc
+from hopsight.server.api.answers import Answer
+from hopsight.server.web.agent_numbers import (
+    Stay,
+    machine_charts,
+    newest_start,
+    session_rows,
+    state_bands,
+    stays,
+)
+from hopsight.server.web.charts import spark_path, time_ticks
+from hopsight.server.web.overview_numbers import overview_charts
+from hopsight.server.web.refusals import REFUSALS, refusal
+from hopsight.server.web.view import WINDOWS, bucket_s_of
+from hopsight.server.web.visitor import Visitor, see
+
+PATH: Final = "/agents"
+PER_PAGE: Final = 100
+MOST_RANKED: Final = 1_000
+MOST_SESSIONS: Final = 1_000
+SHOWN_SESSIONS: Final = 50
+ALIVE_S: Final = 180
+"""An agent asks for its configuration every ten seconds: silent for so long, it is not there."""
+_TREND_BUCKETS: Final = 48
+_STAYS: Final = (
+    ("connection", "connection"),
+    ("network", "network_id"),
+    ("Wi-Fi", "ssid"),
+    ("access point", "bssid"),
+    ("gateway", "gateway"),
+    ("VPN", "vpn_target"),
+)
+
+
+class AgentRow(Struct, frozen=True, kw_only=True):
+    """An agent of the list; ``measures``: over the range, None when it measured nothing."""
+
+    agent: Agent
+    state: str
+    last_seen: str
+    url: str
+    measures: Measures | None
+    spark: str
+
+
+@get(PATH)
+async def list_agents(request: Request[Any, Any, Any]) -> Answer:
+    """All of them, in order of ID, a page at a time."""
+    try:
+        return await _list(see(request))
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
+@get(f"{PATH}/{{agentId:str}}")
+async def read_agent(request: Request[Any, Any, Any]) -> Answer:
+    """One of them."""
+    try:
+        return await _read(see(request), request.path_params["agentId"].lower())
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
+async def _list(visitor: Visitor) -> Answer:
+    accounts, aid = visitor.services.accounts, visitor.group.aid
+    name = (visitor.parameters.one("name") or "").strip() or None
+    after = visitor.parameters.one("after")
+    found = accounts.agents(aid, agent_name=name, after=after, limit=PER_PAGE + 1)
+    page, more = found[:PER_PAGE], len(found) > PER_PAGE
+    groups = await visitor.services.store.rank(
+        visitor.view.query(USER_SESSIONS),
+        "agent_id",
+        bucket_s=bucket_s_of(visitor.view.time_range, _TREND_BUCKETS),
+        order="records",
+        limit=MOST_RANKED,
+    )
+    known = {group.value: group for group in groups}
+    rows = [
+        AgentRow(
+            agent=agent,
+            state=state_of(agent, visitor.services.clock.now()),
+            last_seen=format_utc(agent.last_seen_s),
+            url=visitor.view.url(f"{PATH}/{agent.agent_id}"),
+            measures=known[agent.agent_id].measures if agent.agent_id in known else None,
+            spark=spark_path(known[agent.agent_id].trend) if agent.agent_id in known else "",
+        )
+        for agent in page
+    ]
+    return visitor.render(
+        "agents.html",
+        path=PATH,
+        rows=rows,
+        name=name or "",
+        total=accounts.count_agents(aid, agent_name=name),
+        following=visitor.view.url(PATH, after=page[-1].agent_id) if more else None,
+        windows=WINDOWS,
+    )
+
+
+async def _read(visitor: Visitor, agent_id: str) -> Answer:
+    agent = visitor.services.accounts.agent(visitor.group.aid, agent_id)
+    if agent is None:
+        raise NotFoundError(f"There is no agent {agent_id!r} in this account group")
+    visitor = _narrowed(visitor, agent_id)
+    view, store = visitor.view, visitor.services.store
+    query, bucket_s = view.query(USER_SESSIONS), bucket_s_of(view.time_range)
+    summary = await store.summarize(query, bucket_s)
+    since_s, is_cut = newest_start(summary, MOST_SESSIONS)
+    newest = structs.replace(query, first_round=max(query.first_round, since_s or 0), limit=2 * MOST_SESSIONS)
+    sessions = await store.page(newest) if since_s is not None else None
+    machine = await store.page(structs.replace(newest, kind=NETWORK_SESSIONS)) if sessions else None
+    # A state that began before the range may reach into it: they are cut at midnight, so a day is enough.
+    states = await store.page(
+        structs.replace(view.query(AGENT_STATES), first_round=query.first_round - 86_400)
+    )
+    return visitor.render(
+        "agent.html",
+        path=f"{PATH}/{agent_id}",
+        agent=agent,
+        agent_id=agent_id,
+        state=state_of(agent, visitor.services.clock.now()),
+        last_seen=format_utc(agent.last_seen_s),
+        whole=summary.whole,
+        charts=overview_charts(summary, view.time_range, bucket_s)[:2],
+        bands=state_bands(states.bodies, view.time_range),
+        band_ticks=time_ticks(view.time_range),
+        machine=machine_charts(machine.bodies if machine else [], view.time_range, bucket_s),
+        machine_since=format_utc(since_s) if is_cut and since_s is not None else None,
+        stays=await _stays(visitor),
+        sessions=session_rows(sessions.bodies if sessions else [], SHOWN_SESSIONS),
+        windows=WINDOWS,
+        back=view.without_filter("agentId", agent_id).url(PATH),
+        overview_url=view.url("/"),
+        shown_sessions=SHOWN_SESSIONS,
+    )
+
+
+def state_of(agent: Agent, now_s: float) -> str:
+    """What an agent is doing as far as the server can tell."""
+    if agent.deleted:
+        return "deleted"
+    if not agent.enabled:
+        return "disabled"
+    return "measuring" if now_s - agent.last_seen_s <= ALIVE_S else "not there"
+
+
+def _narrowed(visitor: Visitor, agent_id: str) -> Visitor:
+    """The same visitor, looking at one agent alone, whatever agents the view is filtered by."""
+    view = visitor.view
+    for each in view.filters:
+        if each.key == "agentId":
+            for value in each.values:
+                view = view.without_filter(each.key, value)
+    return structs.replace(visitor, view=view.with_filter("agentId", agent_id))
+
+
+async def _stays(visitor: Visitor) -> list[Stay]:
+    bucket_s = bucket_s_of(visitor.view.time_range)
+    found: list[Stay] = []
+    for kind, column in _STAYS:
+        groups = await visitor.services.store.rank(
+            visitor.view.query(USER_SESSIONS), column, bucket_s=bucket_s, order="records", limit=20
+        )
+        found += stays(kind, groups, visitor.view.time_range, bucket_s)
+    return found
+
+
+HANDLERS: Final[list[Any]] = [list_agents, read_agent]
