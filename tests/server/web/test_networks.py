@@ -85,6 +85,7 @@ async def test_a_network_shows_what_is_in_it(server: Any, client: Any) -> None:
     captions = [" ".join(each.text_content().split()) for each in page.xpath("//section//caption")]
     assert captions == ["Agents, slowest first", "Access points, slowest first", "Gateways, slowest first"]
     assert "agent-1" in text
+    assert any(str(link).startswith("/agents/agent-1?") for link in page.xpath("//a/@href"))
     assert "10.0.0.1" in text
     assert "10.9.9.9" not in text
 

@@ -15,7 +15,7 @@ from hopsight.server.web.charts import spark_path
 from hopsight.server.web.overview import PATH as OVERVIEW
 from hopsight.server.web.overview_numbers import overview_charts, rank_rows, verdict_shares
 from hopsight.server.web.refusals import REFUSALS, refusal
-from hopsight.server.web.view import WINDOWS, bucket_s_of
+from hopsight.server.web.view import WINDOWS, View, bucket_s_of
 from hopsight.server.web.visitor import Visitor, see
 
 PATH: Final = "/networks"
@@ -108,7 +108,7 @@ async def _read(visitor: Visitor, network_id: str) -> Answer:
         rows = rank_rows(
             groups,
             lambda value, labels=labels: labels.get(value, value),  # type: ignore[misc]
-            lambda value, key=key: view.with_filter(key, value).url(OVERVIEW),  # type: ignore[misc]
+            lambda value, key=key: _url_within(view, key, value),  # type: ignore[misc]
         )
         ranks.append((f"{title}, slowest first", rows))
     return visitor.render(
@@ -124,6 +124,11 @@ async def _read(visitor: Visitor, network_id: str) -> Answer:
         windows=WINDOWS,
         back=view.without_filter("networkId", network_id).url(PATH),
     )
+
+
+def _url_within(view: View, key: str, value: str) -> str:
+    """An agent has a page of its own; all else is a look at the overview."""
+    return view.url(f"/agents/{value}") if key == "agentId" else view.with_filter(key, value).url(OVERVIEW)
 
 
 def _narrowed(visitor: Visitor, network_id: str) -> Visitor:
