@@ -62,6 +62,7 @@ async def test_its_numbers_are_the_store_s(filled: Any, client: httpx.AsyncClien
     assert found.whole.records == 65
     assert f"<dd>{found.whole.records}</dd>" in page
     assert f"{found.whole.latency_p95_ms:.1f} <span" in page
+    assert 'href="/agents/3fde6422-f119-40e1-ae32-d08a1243c038?aid=7625&amp;window=6h"' in page
     assert page.index("bad.example.com") < page.index(">app.example.com<")
     assert "92.3 % (60)" in page
     assert "7.7 % (5)" in page

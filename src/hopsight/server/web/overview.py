@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 from litestar import get
 from litestar.connection import Request
@@ -35,17 +36,22 @@ ORDERS: Final[dict[str, GroupOrder]] = {
 
 
 class Ranked(Struct, frozen=True):
-    """A dimension that groups are ranked by: the filter's key, the store's column, the heading."""
+    """A dimension that groups are ranked by: the filter's key, the store's column, the heading.
+
+    Args:
+        pages: where each value has a page of its own; None: nowhere.
+    """
 
     key: str
     column: str
     title: str
+    pages: str | None = None
 
 
 RANKED: Final = (
-    Ranked("agentId", "agent_id", "Agents"),
+    Ranked("agentId", "agent_id", "Agents", "/agents/"),
     Ranked("visitedSite", "visited_site", "Sites"),
-    Ranked("networkId", "network_id", "Networks"),
+    Ranked("networkId", "network_id", "Networks", "/networks/"),
     Ranked("ssid", "ssid", "Wi-Fi networks"),
     Ranked("bssid", "bssid", "Access points"),
     Ranked("gateway", "gateway", "Gateways"),
@@ -144,7 +150,7 @@ def _order(visitor: Visitor) -> str:
 
 
 async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list[RankRow]:
-    view = visitor.view
+    view, pages = visitor.view, ranked.pages
     groups = await visitor.services.store.rank(
         view.query(USER_SESSIONS),
         ranked.column,
@@ -158,6 +164,7 @@ async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list
         groups,
         lambda value: labels.get(value, value),
         lambda value: view.with_filter(ranked.key, value).url(PATH),
+        None if pages is None else lambda value: view.url(pages + quote(value, safe="")),
     )
 
 

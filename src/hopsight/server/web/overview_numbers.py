@@ -24,12 +24,14 @@ class RankRow(Struct, frozen=True, kw_only=True):
         url: where a click leads.
         measures: over the range.
         spark: path of its small line; empty: nothing was measured.
+        details_url: a page of its own; None: it has none.
     """
 
     label: str
     url: str
     measures: Measures
     spark: str
+    details_url: str | None = None
 
 
 class Share(Struct, frozen=True, kw_only=True):
@@ -70,7 +72,7 @@ def overview_charts(summary: Summary, time_range: TimeRange, bucket_s: int) -> l
     def is_whole(start_s: int) -> bool:
         return time_range.start_s <= start_s and start_s + bucket_s <= time_range.end_s + 1
 
-    whole = summary.whole
+    whole, per_bucket = summary.whole, f"in {bucket_s // 60} min"
     latency = [
         line("p95", "line-b", lambda each: each.latency_p95_ms),
         line("median", "line-a", lambda each: each.latency_p50_ms),
@@ -86,18 +88,21 @@ def overview_charts(summary: Summary, time_range: TimeRange, bucket_s: int) -> l
             starts, time_range, whole.measured,
         ),
         draw_chart(
-            "Sessions", "sessions", [count("sessions", lambda each: each.records)],
+            "Sessions", per_bucket, [count("sessions", lambda each: each.records)],
             starts, time_range, whole.records,
         ),
         draw_chart(
-            "Agents", "agents", [count("agents", lambda each: each.agents)],
+            "Agents", per_bucket, [count("agents", lambda each: each.agents)],
             starts, time_range, whole.records,
         ),
     ]  # fmt: skip
 
 
 def rank_rows(
-    groups: Sequence[Group], label_of: Callable[[str], str], url_of: Callable[[str], str]
+    groups: Sequence[Group],
+    label_of: Callable[[str], str],
+    url_of: Callable[[str], str],
+    details_url_of: Callable[[str], str] | None = None,
 ) -> list[RankRow]:
     """A rank, without what has no value (``-``: there is nothing to click on)."""
     return [
@@ -106,6 +111,7 @@ def rank_rows(
             url=url_of(group.value),
             measures=group.measures,
             spark=spark_path(group.trend),
+            details_url=details_url_of(group.value) if details_url_of else None,
         )
         for group in groups
         if group.value is not None
