@@ -82,6 +82,11 @@ async def sleep(server: Any, agent_id: str, first_minute: int, last_minute: int)
     await server.store.add(AGENT_STATES, [record])
 
 
+def tree(page: httpx.Response) -> Any:
+    """A page's elements."""
+    return html.document_fromstring(page.text)
+
+
 async def test_a_night_asleep_is_a_band_and_a_gap(server: Any, client: httpx.AsyncClient) -> None:
     """The line is broken where the agent slept; the state is drawn there and named."""
     server.clock.advance(NOW - server.clock.now())
@@ -91,7 +96,7 @@ async def test_a_night_asleep_is_a_band_and_a_gap(server: Any, client: httpx.Asy
     await measure(server, agent_id, range(240, 300), ssid="Home", connection="Wireless")
     answer = await client.get(f"/agents/{agent_id}?window=6h")
     assert answer.status_code == 200, answer.text
-    page = html.document_fromstring(answer.text)
+    page = tree(answer)
     (band,) = page.xpath("//rect[contains(@class, 'state-asleep')]")
     assert float(band.get("width")) == pytest.approx((712 - 44) / 2, abs=2)
     lines = page.xpath("//figure[1]//path/@d")
@@ -111,13 +116,13 @@ async def test_all_agents_are_listed_with_their_numbers(server: Any, client: htt
     answer = await client.get("/agents")
     rows = {
         row.xpath("string(th)"): [cell.text_content().strip() for cell in row.xpath("td")]
-        for row in html.document_fromstring(answer.text).xpath("//tbody/tr")
+        for row in tree(answer).xpath("//tbody/tr")
     }
     assert rows.keys() == {"busy", HOSTILE}
     assert rows["busy"][3:6] == ["4", "20.0", "0.00"]
     assert rows[HOSTILE][3:6] == ["-", "-", "-"]
     assert HOSTILE not in answer.text
-    found = html.document_fromstring((await client.get("/agents?name=busy")).text)
+    found = tree(await client.get("/agents?name=busy"))
     assert found.xpath("//tbody/tr/th/a/@title") == [busy]
     assert idle not in (await client.get("/agents?name=busy")).text
 
