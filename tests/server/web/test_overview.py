@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from lxml import html
-from tests.server.web.signing_in import post_sign_in
+from tests.server.web.signing_in import post_sign_in, tree
 
 from hopsight.model.aggregates import Summary
 from hopsight.model.dimensions import USER_SESSIONS, Dimensions
@@ -83,13 +82,13 @@ async def test_filters_are_counted_and_offered(filled: Any, client: httpx.AsyncC
     """A chip has its count under all filters; a key without a value is answered by its values, most first."""
     await filled.store.add(USER_SESSIONS, [session(70, ssid="Office"), session(71, ssid="Office")])
     await filled.store.add(USER_SESSIONS, [session(72, ssid="Home")])
-    page = html.document_fromstring((await client.get("/?window=6h&filterKey=ssid&order=loss")).text)
+    page = tree(await client.get("/?window=6h&filterKey=ssid&order=loss"))
     assert page.xpath("//datalist/option/@value") == ["Office", "Home"]
     assert page.xpath("//select[@name='filterKey']/option[@selected]/text()") == ["ssid"]
     offered = page.xpath("//nav[@aria-label='Values of ssid']/a")
     assert [each.text_content() for each in offered] == ["Office 2", "Home 1"]
     narrowed = await client.get(offered[0].get("href"))
-    (chip,) = html.document_fromstring(narrowed.text).xpath("//a[@class='chip']")
+    (chip,) = tree(narrowed).xpath("//a[@class='chip']")
     assert " ".join(chip.text_content().split()).replace("\u00d7", "x") == (
         "ssid Office 2 x: remove this filter"
     )
@@ -98,7 +97,7 @@ async def test_filters_are_counted_and_offered(filled: Any, client: httpx.AsyncC
 
 async def test_what_a_page_is_about_survives_its_forms(client: httpx.AsyncClient) -> None:
     """Every link and form of a rank keeps the dimension and the order."""
-    page = html.document_fromstring((await client.get("/ranks?by=ssid&order=loss&window=6h")).text)
+    page = tree(await client.get("/ranks?by=ssid&order=loss&window=6h"))
     for link in page.xpath("//nav[@aria-label='Time range']/a/@href"):
         assert link.endswith("&by=ssid&order=loss")
     for form in page.xpath("//form[@action='/ranks']"):
@@ -121,7 +120,7 @@ async def test_gaps_are_gaps(filled: Any, client: httpx.AsyncClient) -> None:
     """Between the bad minutes and the quiet ones nothing was measured: the line breaks there."""
     query = Query(kind=USER_SESSIONS, aid=7625, first_round=NOW - 21_600, last_round=NOW)
     found: Summary = await filled.store.summarize(query, 300)
-    page = html.document_fromstring((await client.get("/?window=6h")).text)
+    page = tree(await client.get("/?window=6h"))
     figure = page.xpath("//figure[starts-with(normalize-space(figcaption), 'Latency')]")[0]
     assert [path.count("M") for path in figure.xpath(".//path/@d")] == [2, 2]
     shown = [[each.text_content() for each in row] for row in figure.xpath(".//tbody/tr")]
