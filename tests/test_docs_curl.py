@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.server.api.v7.conftest import working_day
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.incidents import IncidentChange
@@ -76,7 +77,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 def _variables(url: str, data: Path) -> dict[str, str]:
     here = ("--data", str(data))
     key = hopsight("admin", "connection-string", "create", "--account-group", "1", "--url", url, *here)
-    hopsight("simulate", "--connection-string", key["connectionString"], "--agents", "4", "--hours", "0.3")
+    plan = ("--agents", "4", "--hours", "0.3", "--end", working_day())
+    hopsight("simulate", "--connection-string", key["connectionString"], *plan)
     other, spare = (
         str(hopsight("admin", "account-group", "create", name, "--org", "1", *here)["aid"])
         for name in ("Other", "Spare")
@@ -90,7 +92,7 @@ def _variables(url: str, data: Path) -> dict[str, str]:
     bob = next(user["uid"] for user in users if user["email"] == "bob@example.com")
     tokens = answer_of(f"{url}/v6/users/{bob}/tokens", token)["tokens"]
     own = f"{url}/hopsight/v1"
-    page = answer_of(f"{url}/v6/endpoint-data/user-sessions/web?window=1h", token)["webSessions"][0]
+    page = answer_of(f"{url}/v6/endpoint-data/user-sessions/web?window=8d", token)["webSessions"][0]
     agents = [each["agentId"] for each in answer_of(f"{url}/v6/endpoint-agents", token)["endpointAgents"]]
     probe = answer_of(f"{own}/network-probes", token)["networkProbes"][0]
     rule_id, incident_id, window_id = _alerts(data, page["agentId"])

@@ -129,6 +129,7 @@ async def test_the_account_group_shows_its_agents_in_short(server: Any, client: 
             "agentId": agent_id,
             "agentName": "test-agent-1",
             "location": "London, England, UK",
+            "publicIpAddress": "13.227.74.44",
             "publicIpAddresses": ["13.227.74.44"],
             "enabled": 1,
             "lastSeen": "2017-03-26 11:58:00",

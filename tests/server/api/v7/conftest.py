@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,24 @@ def user(data: Path, email: str, role: str, *aids: str) -> str:
     return str(hopsight("admin", "token", "create", email, *here)["token"])
 
 
+def working_day() -> str:
+    """The last Wednesday, 15:00 UTC: how much a fleet does depends on the time, and so would the tests."""
+    now = datetime.now(UTC) - timedelta(hours=1)
+    end = now.replace(hour=15, minute=0, second=0)
+    end -= timedelta(days=(end.weekday() - 2) % 7)
+    return (end if end <= now else end - timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Twenty agents and two and a half hours: more than one page of everything."""
+    """Twenty agents and three and a half hours: more than one page of everything."""
     data = tmp_path_factory.mktemp("server")
     with serving(data, "--rate-limit", "10000") as url:
         here = ("--data", str(data))
         key = hopsight("admin", "connection-string", "create", "--account-group", "1", "--url", url, *here)
         string = key["connectionString"]
-        hopsight("simulate", "--connection-string", string, "--agents", "20", "--hours", "2.5")
+        plan = ("--agents", "20", "--hours", "3.5", "--end", working_day())
+        hopsight("simulate", "--connection-string", string, *plan)
         other = str(hopsight("admin", "account-group", "create", "Other", "--org", "1", *here)["aid"])
         yield Fleet(
             url=url,

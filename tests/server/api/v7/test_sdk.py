@@ -54,6 +54,8 @@ from urllib3.util.retry import Retry
 from hopsight.model.accounts import Role
 
 PAGE = 1000
+WINDOW = "8d"
+"""Reaches back to the fleet's day, whatever the time is now."""
 SDK_CLASSES = (
     RealUserEndpointTestResultsApi,
     LocalNetworkEndpointTestResultsApi,
@@ -112,12 +114,12 @@ def ids_of(items: Any) -> list[str]:
 )
 def test_lists_of_real_user_tests(tests: Any, name: str) -> None:
     """All pages of a range, each item once, in order of rounds; without a range the last round alone."""
-    first = getattr(tests, name)(window="3h")
+    first = getattr(tests, name)(window=WINDOW)
     assert not unknown_fields(first)
     assert len(first.results) == PAGE
     assert first.links.next.href
-    assert first.end_date - first.start_date == timedelta(hours=3)
-    items = list(getattr(tests, f"{name}_paginated")(window="3h"))
+    assert first.end_date - first.start_date == timedelta(days=8)
+    items = list(getattr(tests, f"{name}_paginated")(window=WINDOW))
     keys = [(item.round_id, item.id, getattr(item, "page_id", None)) for item in items]
     assert len(items) > PAGE
     assert keys == sorted(set(keys))
@@ -139,14 +141,14 @@ def test_a_range_by_dates(tests: Any) -> None:
 
 def test_a_network_of_a_real_user_test(tests: Any) -> None:
     """Loss is a number, RTTs are whole, the machine is measured beside them."""
-    result = tests.filter_real_user_tests_network_results(window="3h").results[0]
+    result = tests.filter_real_user_tests_network_results(window=WINDOW).results[0]
     assert 0 <= result.destination.loss <= 100
     assert isinstance(result.destination.latency, int)
     assert isinstance(result.destination.jitter, int)
     assert 0 <= result.system_metrics.cpu_utilization.mean <= 1
     assert result.system_metrics.physical_memory_total_bytes > 0
     assert result.var_date.tzinfo is not None
-    results = tests.filter_real_user_tests_network_results_paginated(window="3h")
+    results = tests.filter_real_user_tests_network_results_paginated(window=WINDOW)
     tunnels = [each.vpn for each in results if each.vpn is not None]
     assert tunnels
     assert all(isinstance(vpn.latency, int) and vpn.target for vpn in tunnels)
@@ -154,7 +156,7 @@ def test_a_network_of_a_real_user_test(tests: Any) -> None:
 
 def test_filters_of_real_user_tests(tests: Any) -> None:
     """Filters narrow every list, on every page."""
-    everything = list(tests.filter_real_user_tests_results_paginated(window="3h"))
+    everything = list(tests.filter_real_user_tests_results_paginated(window=WINDOW))
     agent_id, site = everything[0].agent_id, everything[0].visited_site
     expected = [item.id for item in everything if item.agent_id == agent_id and item.visited_site == site]
     search = RealUserEndpointTestResultsRequest(
@@ -162,10 +164,10 @@ def test_filters_of_real_user_tests(tests: Any) -> None:
     )
     for name in ("filter_real_user_tests_results", "filter_real_user_tests_network_results"):
         paginated = getattr(tests, f"{name}_paginated")
-        assert ids_of(paginated(window="3h", real_user_endpoint_test_results_request=search)) == expected
+        assert ids_of(paginated(window=WINDOW, real_user_endpoint_test_results_request=search)) == expected
     pages = list(
         tests.filter_real_user_tests_visited_pages_results_paginated(
-            window="3h",
+            window=WINDOW,
             real_user_endpoint_test_result_request_filter=RealUserEndpointTestResultRequestFilter(
                 agent_id=[agent_id]
             ),
@@ -183,15 +185,15 @@ def test_filtered_pages_go_on_with_their_filter(tests: Any) -> None:
         )
     )
     found = tests.filter_real_user_tests_network_results_paginated(
-        window="3h", real_user_endpoint_test_results_request=search
+        window=WINDOW, real_user_endpoint_test_results_request=search
     )
-    plain = tests.filter_real_user_tests_network_results_paginated(window="3h")
+    plain = tests.filter_real_user_tests_network_results_paginated(window=WINDOW)
     assert ids_of(found) == ids_of(plain)
 
 
 def test_one_real_user_test(tests: Any) -> None:
     """The whole of a test: its network with profile, path and pings, its pages, its score."""
-    page = tests.filter_real_user_tests_visited_pages_results(window="3h").results[0]
+    page = tests.filter_real_user_tests_visited_pages_results(window=WINDOW).results[0]
     answer = tests.get_real_user_test_results(id=page.id)
     assert not unknown_fields(answer)
     found = answer.results[0]
@@ -207,7 +209,7 @@ def test_one_real_user_test(tests: Any) -> None:
 
 def test_one_page_of_a_real_user_test(tests: Any) -> None:
     """The HTTP Archive of a page, with the exchange that fetched it."""
-    page = tests.filter_real_user_tests_visited_pages_results(window="3h").results[0]
+    page = tests.filter_real_user_tests_visited_pages_results(window=WINDOW).results[0]
     answer = tests.get_real_user_test_page_results(id=page.id, page_id=page.page_id)
     log = answer.har["log"]
     assert log["version"] == "1.2"
@@ -217,7 +219,7 @@ def test_one_page_of_a_real_user_test(tests: Any) -> None:
 
 def test_topologies(local: Any) -> None:
     """Probes of gateways and what else there is, list and detail; filters by type."""
-    everything = list(local.filter_local_networks_test_results_topologies_paginated(window="3h"))
+    everything = list(local.filter_local_networks_test_results_topologies_paginated(window=WINDOW))
     assert not any(unknown_fields(each) for each in everything)
     kinds = {each.type.value for each in everything}
     assert "gateway" in kinds
@@ -226,7 +228,7 @@ def test_topologies(local: Any) -> None:
             search_filters=EndpointNetworkTopologyResultRequestFilter(type=[NetworkTopologyType(kind)])
         )
         found = local.filter_local_networks_test_results_topologies_paginated(
-            window="3h", endpoint_network_topology_result_request=search
+            window=WINDOW, endpoint_network_topology_result_request=search
         )
         expected = [each.network_topology_id for each in everything if each.type.value == kind]
         assert [each.network_topology_id for each in found] == expected
@@ -248,7 +250,7 @@ def test_local_networks(local: Any) -> None:
         search_filters=EndpointNetworkTopologyResultRequestFilter(network_id=ids[:1])
     )
     probes = local.filter_local_networks_test_results_topologies(
-        window="3h", endpoint_network_topology_result_request=search
+        window=WINDOW, endpoint_network_topology_result_request=search
     ).results
     assert probes
     assert all(f":{ids[0]}:" in probe.network_topology_id for probe in probes)
