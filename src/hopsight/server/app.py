@@ -37,6 +37,7 @@ from hopsight.server.web import (
     session,
     sign_in,
 )
+from hopsight.server.web.admin import routes as administration
 from hopsight.storage.store import Store
 
 
@@ -61,7 +62,7 @@ def create_app(
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
-    people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS]
+    people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS, *administration.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -14,7 +14,7 @@ from hopsight.server.api.links import origin
 from hopsight.server.api.parameters import Parameters
 from hopsight.server.auth import choose_account_group, source_address
 from hopsight.server.services import Services
-from hopsight.server.web.navigation import NAVIGATION
+from hopsight.server.web.navigation import navigation_for
 from hopsight.server.web.rendering import render
 from hopsight.server.web.signed_in import identify
 from hopsight.server.web.view import View, parse_view
@@ -69,7 +69,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
             group=self.group,
             groups=self.groups,
             path=path,
-            navigation=NAVIGATION,
+            navigation=navigation_for(self.role),
             simulated=self.services.config.simulated,
             origin=self.origin,
             **context,

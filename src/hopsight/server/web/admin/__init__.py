@@ -1,0 +1,1 @@
+"""Pages on which administrators keep agents, targets, users and privacy in order."""

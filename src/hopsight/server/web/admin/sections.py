@@ -1,0 +1,29 @@
+"""The pages of administration that each of them links to, in their order."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from hopsight.model.accounts import Role
+
+PATH: Final = "/admin"
+
+_WRITERS: Final = frozenset({Role.ORG_ADMIN, Role.ACCOUNT_ADMIN})
+
+
+class AdminSection(Struct, frozen=True):
+    """A page: its path, what it is called, what it is for in a sentence, and who may see it."""
+
+    path: str
+    label: str
+    purpose: str
+    roles: frozenset[Role] = _WRITERS
+
+
+# One row for each page that is served.
+SECTIONS: Final[tuple[AdminSection, ...]] = ()
+
+
+def sections_for(role: Role) -> list[AdminSection]:
+    """Those that a role may see."""
+    return [section for section in SECTIONS if role in section.roles]
