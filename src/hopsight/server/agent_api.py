@@ -110,6 +110,7 @@ async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Ser
     except ErasedError:
         # It was let in before its data was erased: from now on it is not.
         raise refused(scope, services, _AGENT_CREDENTIALS) from None
+    services.live.stored(checked.records)
     services.accounts.agent_seen(agent.agent_id, address, checked.info, checked.network_id)
     _count(agent.agent_id, checked, added, services)
     return UploadAnswer(

@@ -18,6 +18,7 @@ from hopsight.server.api.v6 import routes as v6
 from hopsight.server.api.v7 import routes as v7
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
+from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
@@ -29,6 +30,7 @@ from hopsight.server.web import (
     agents,
     alert_forms,
     alerts,
+    live,
     networks,
     overview,
     pages,
@@ -45,6 +47,7 @@ def create_app(
     config: ServerConfig, store: Store, accounts: Accounts, clock: Clock, rng: random.Random
 ) -> Front:
     """Wire one server; handlers find what they work with at ``request.app.state.services``."""
+    metrics = Metrics()
     services = Services(
         config=config,
         store=store,
@@ -52,7 +55,8 @@ def create_app(
         clock=clock,
         rng=rng,
         limits=Limits(clock, requests_per_minute=config.rate_limit),
-        metrics=Metrics(),
+        live=Hub(store, clock, metrics),
+        metrics=metrics,
         networks=Networks(store, clock),
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
@@ -63,6 +67,7 @@ def create_app(
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
     people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS, *administration.HANDLERS]
+    people += [*live.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

@@ -67,7 +67,7 @@ class Front:
         is_head = scope["method"] == "HEAD"
         # A copy: the protocol below looks into its own scope to see that HEAD has no body.
         scope = {**scope, "method": "GET"} if is_head else {**scope}
-        begin_visit(scope, Visit(scope["path"]))
+        begin_visit(scope, Visit(scope["path"], is_head=is_head))
         outlet = _Outlet(scope, send, self._headers, is_head=is_head)
         try:
             await (_answer_by_path(scope) or self._router)(scope, receive, outlet)

@@ -52,6 +52,9 @@ class Metrics:
         self._page_seconds = Histogram(
             "hopsight_page_seconds", "Time to build one page.", buckets=_PAGE_BUCKETS_S, registry=registry
         )
+        self._live_streams = Gauge(
+            "hopsight_live_streams", "Pages that wait for new rounds.", registry=registry
+        )
         self.agents = AgentMetrics(registry)
         Gauge("hopsight_build_info", "Always 1.", ("version", "python"), registry=registry).labels(
             __version__, platform.python_version()
@@ -83,6 +86,10 @@ class Metrics:
     def store_failed(self) -> None:
         """Count a call that ended in ``StoreUnavailableError``."""
         self._store_errors.inc()
+
+    def live_streams(self, count: int) -> None:
+        """Tell how many streams are open."""
+        self._live_streams.set(count)
 
     def pruned(self, kind: str, records: int) -> None:
         """Count records that went for their age."""

@@ -94,7 +94,9 @@ async def serve(
                 store=store,
             )
             app = create_app(config, store, accounts, clock, rng)
-            server = _Server(_settings(app, config, certificate), lambda: on_ready(running))
+            server = _Server(
+                _settings(app, config, certificate), lambda: on_ready(running), app.services.live.close
+            )
             metrics = app.services.metrics
             with closing(app.services.atlas):
                 async with _beside(
@@ -120,9 +122,15 @@ class _Server(uvicorn.Server):
 
     handshake_s = HANDSHAKE_S
 
-    def __init__(self, settings: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: uvicorn.Config,
+        on_started: Callable[[], None],
+        on_stopping: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(settings)
         self._on_started = on_started
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Not uvicorn's: that leaves whoever begins no handshake the loop's minute.
@@ -164,6 +172,8 @@ class _Server(uvicorn.Server):
         # Cutting off who is too slow is no fault: without this, each would fill a screen of the log.
         logger = logging.getLogger("uvicorn.error")
         logger.addFilter(_is_fault)
+        # What never ends by itself would use up all the grace that requests under way get.
+        self._on_stopping()
         try:
             await super().shutdown(sockets)
             if self.server_state.tasks:

@@ -10,6 +10,7 @@ from hopsight.accounts.accounts import Accounts
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
 from hopsight.server.limits import Limits
+from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
@@ -29,6 +30,7 @@ class Services(Struct, frozen=True, kw_only=True):
     clock: Clock
     rng: random.Random
     limits: Limits
+    live: Hub
     metrics: Metrics
     networks: Networks
     atlas: Atlas

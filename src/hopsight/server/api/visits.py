@@ -26,12 +26,14 @@ class Visit(Struct):
         dialect: the version of the compatible API that was asked; None: not one of it.
         suffix: the format that the path ended with.
         headers: to be added to the answer, whoever makes it, errors too.
+        is_head: nobody wants the body.
     """
 
     path: str
     dialect: Dialect | None = None
     suffix: Format | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    is_head: bool = False
 
 
 def visit_of(scope: Scope) -> Visit:
