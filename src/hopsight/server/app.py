@@ -40,6 +40,7 @@ from hopsight.server.web import (
     sign_in,
 )
 from hopsight.server.web.admin import routes as administration
+from hopsight.server.web.export import routes as export
 from hopsight.storage.store import Store
 
 
@@ -68,6 +69,7 @@ def create_app(
     people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
     people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS, *administration.HANDLERS]
     people += [*live.HANDLERS]
+    people += export.HANDLERS
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

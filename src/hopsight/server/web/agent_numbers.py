@@ -43,6 +43,14 @@ class Stay(Struct, frozen=True, kw_only=True):
     group: Group
 
 
+class MachineSeries(Struct, frozen=True, kw_only=True):
+    """What a part of the machine did: percent, a value for each bucket; ``samples``: sessions behind it."""
+
+    label: str
+    percents: list[float | None]
+    samples: int
+
+
 class SessionRow(Struct, frozen=True, kw_only=True):
     """One session of the list."""
 
@@ -64,22 +72,37 @@ def newest_start(summary: Summary, most: int) -> tuple[int | None, bool]:
 
 
 def machine_charts(bodies: Sequence[bytes], time_range: TimeRange, bucket_s: int) -> list[Chart]:
-    """CPU and memory in the sessions' own ten seconds: the mean of each bucket, in percent."""
+    """CPU and memory in the sessions' own ten seconds, drawn."""
+    starts = bucket_starts(time_range, bucket_s)
+    return [
+        draw_chart(
+            each.label,
+            "%",
+            [Series(label="mean", style="line-a", values=each.percents)],
+            starts,
+            time_range,
+            each.samples,
+        )
+        for each in machine_series(bodies, time_range, bucket_s)
+    ]
+
+
+def machine_series(bodies: Sequence[bytes], time_range: TimeRange, bucket_s: int) -> list[MachineSeries]:
+    """CPU and memory in the sessions' own ten seconds: the mean of each bucket of the range."""
     starts = bucket_starts(time_range, bucket_s)
     known = [(session.round_id, session.system_metrics) for session in map(_sessions, bodies)]
     found = [(round_id, metrics) for round_id, metrics in known if metrics is not None]
 
-    def line(label: str, of: Callable[[SystemMetrics], float | None]) -> Chart:
+    def line(label: str, of: Callable[[SystemMetrics], float | None]) -> MachineSeries:
         buckets: defaultdict[int, list[float]] = defaultdict(list)
         for round_id, metrics in found:
             value = of(metrics)
             if value is not None:
                 buckets[round_id // bucket_s * bucket_s].append(value)
         values = [statistics.fmean(buckets[start_s]) if start_s in buckets else None for start_s in starts]
-        series = [Series(label="mean", style="line-a", values=values)]
-        return draw_chart(label, "%", series, starts, time_range, sum(map(len, buckets.values())))
+        return MachineSeries(label=label, percents=values, samples=sum(map(len, buckets.values())))
 
-    return [line("CPU", _cpu_percent), line("Memory", _memory_percent)]
+    return [line("CPU", cpu_percent), line("Memory", memory_percent)]
 
 
 def state_bands(bodies: Sequence[bytes], time_range: TimeRange) -> list[Band]:
@@ -144,10 +167,12 @@ def _place(at_s: float, time_range: TimeRange) -> float:
     return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
-def _cpu_percent(metrics: SystemMetrics) -> float | None:
+def cpu_percent(metrics: SystemMetrics) -> float | None:
+    """Mean CPU utilization, percent; None: not measured."""
     return None if metrics.cpu_utilization is None else 100 * metrics.cpu_utilization.mean
 
 
-def _memory_percent(metrics: SystemMetrics) -> float | None:
+def memory_percent(metrics: SystemMetrics) -> float | None:
+    """Mean memory in use, percent of the total; None: not measured."""
     used, total = metrics.physical_memory_used_bytes, metrics.physical_memory_total_bytes
     return None if used is None or not total else 100 * used.mean / total

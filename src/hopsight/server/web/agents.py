@@ -1,5 +1,6 @@
 """Agents: all of an account group, and one of them with its timeline."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from litestar import get
@@ -8,7 +9,7 @@ from msgspec import Struct, structs
 
 from hopsight.errors import NotFoundError
 from hopsight.model.agents import Agent
-from hopsight.model.aggregates import Measures
+from hopsight.model.aggregates import Measures, Summary
 from hopsight.model.dimensions import AGENT_STATES, NETWORK_SESSIONS, USER_SESSIONS
 from hopsight.model.times import format_utc
 from hopsight.server.api.answers import Answer
@@ -53,6 +54,20 @@ class AgentRow(Struct, frozen=True, kw_only=True):
     url: str
     measures: Measures | None
     spark: str
+
+
+class Newest(Struct, frozen=True, kw_only=True):
+    """The newest sessions of an agent as stored, oldest first.
+
+    Args:
+        sessions: user sessions.
+        machine: network sessions: what the machine did meanwhile.
+        cut_at_s: the range has older ones than this, epoch seconds; None: these are all.
+    """
+
+    sessions: Sequence[bytes]
+    machine: Sequence[bytes]
+    cut_at_s: int | None
 
 
 @get(PATH)
@@ -110,21 +125,11 @@ async def _list(visitor: Visitor) -> Answer:
 
 
 async def _read(visitor: Visitor, agent_id: str) -> Answer:
-    agent = visitor.services.accounts.agent(visitor.group.aid, agent_id)
-    if agent is None:
-        raise NotFoundError(f"There is no agent {agent_id!r} in this account group")
-    visitor = _narrowed(visitor, agent_id)
-    view, store = visitor.view, visitor.services.store
-    query, bucket_s = view.query(USER_SESSIONS), bucket_s_of(view.time_range)
-    summary = await store.summarize(query, bucket_s)
-    since_s, is_cut = newest_start(summary, MOST_SESSIONS)
-    newest = structs.replace(query, first_round=max(query.first_round, since_s or 0), limit=2 * MOST_SESSIONS)
-    sessions = await store.page(newest) if since_s is not None else None
-    machine = await store.page(structs.replace(newest, kind=NETWORK_SESSIONS)) if sessions else None
-    # A state that began before the range may reach into it: they are cut at midnight, so a day is enough.
-    states = await store.page(
-        structs.replace(view.query(AGENT_STATES), first_round=query.first_round - 86_400)
-    )
+    agent, visitor = find_agent(visitor, agent_id)
+    view = visitor.view
+    bucket_s = bucket_s_of(view.time_range)
+    summary = await visitor.services.store.summarize(view.query(USER_SESSIONS), bucket_s)
+    newest = await read_newest(visitor, summary)
     return visitor.render(
         "agent.html",
         path=f"{PATH}/{agent_id}",
@@ -134,17 +139,52 @@ async def _read(visitor: Visitor, agent_id: str) -> Answer:
         last_seen=format_utc(agent.last_seen_s),
         whole=summary.whole,
         charts=overview_charts(summary, view.time_range, bucket_s)[:2],
-        bands=state_bands(states.bodies, view.time_range),
+        bands=state_bands(await read_states(visitor), view.time_range),
         band_ticks=time_ticks(view.time_range),
-        machine=machine_charts(machine.bodies if machine else [], view.time_range, bucket_s),
-        machine_since=format_utc(since_s) if is_cut and since_s is not None else None,
-        stays=await _stays(visitor),
-        sessions=session_rows(sessions.bodies if sessions else [], SHOWN_SESSIONS),
+        machine=machine_charts(newest.machine, view.time_range, bucket_s),
+        machine_since=None if newest.cut_at_s is None else format_utc(newest.cut_at_s),
+        stays=await read_stays(visitor),
+        sessions=session_rows(newest.sessions, SHOWN_SESSIONS),
         windows=WINDOWS,
         back=view.without_filter("agentId", agent_id).url(PATH),
         overview_url=view.url("/"),
         shown_sessions=SHOWN_SESSIONS,
     )
+
+
+def find_agent(visitor: Visitor, agent_id: str) -> tuple[Agent, Visitor]:
+    """An agent, and the same visitor looking at it alone.
+
+    Raises:
+        NotFoundError: there is no such agent in the account group.
+    """
+    agent = visitor.services.accounts.agent(visitor.group.aid, agent_id)
+    if agent is None:
+        raise NotFoundError(f"There is no agent {agent_id!r} in this account group")
+    return agent, _narrowed(visitor, agent_id)
+
+
+async def read_newest(visitor: Visitor, summary: Summary) -> Newest:
+    """The newest sessions of the agent that the visitor looks at, and what its machine did in them."""
+    query, store = visitor.view.query(USER_SESSIONS), visitor.services.store
+    since_s, is_cut = newest_start(summary, MOST_SESSIONS)
+    if since_s is None:
+        return Newest(sessions=[], machine=[], cut_at_s=None)
+    newest = structs.replace(query, first_round=max(query.first_round, since_s), limit=2 * MOST_SESSIONS)
+    return Newest(
+        sessions=(await store.page(newest)).bodies,
+        machine=(await store.page(structs.replace(newest, kind=NETWORK_SESSIONS))).bodies,
+        cut_at_s=since_s if is_cut else None,
+    )
+
+
+async def read_states(visitor: Visitor) -> Sequence[bytes]:
+    """The states that reach into the range."""
+    query = visitor.view.query(AGENT_STATES)
+    # One that began before the range may reach into it: they are cut at midnight, so a day is enough.
+    return (
+        await visitor.services.store.page(structs.replace(query, first_round=query.first_round - 86_400))
+    ).bodies
 
 
 def state_of(agent: Agent, now_s: float) -> str:
@@ -166,7 +206,8 @@ def _narrowed(visitor: Visitor, agent_id: str) -> Visitor:
     return structs.replace(visitor, view=view.with_filter("agentId", agent_id))
 
 
-async def _stays(visitor: Visitor) -> list[Stay]:
+async def read_stays(visitor: Visitor) -> list[Stay]:
+    """What the agent was attached to."""
     bucket_s = bucket_s_of(visitor.view.time_range)
     found: list[Stay] = []
     for kind, column in _STAYS:

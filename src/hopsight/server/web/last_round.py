@@ -77,8 +77,30 @@ class LastRound(Struct, frozen=True, kw_only=True):
     verdicts: str = ""
 
 
+class RoundSessions(Struct, frozen=True, kw_only=True):
+    """The sessions of a round: those with loss first, then by agent; names of agents by ID."""
+
+    round_id: int
+    sessions: list[NetworkSession]
+    names: dict[str, str]
+    is_cut: bool
+
+
 async def read_last_round(services: Services, aid: int) -> LastRound | None:
     """Ask for it; at most a page of sessions. None: there is no session yet."""
+    found = await read_sessions(services, aid)
+    if found is None:
+        return None
+    described = describe_round(
+        found.round_id, found.sessions, found.names, services.clock.now(), is_cut=found.is_cut
+    )
+    query = Query(kind=NETWORK_SESSIONS, aid=aid, first_round=found.round_id, last_round=found.round_id)
+    counts = await services.store.count_by(structs.replace(query, kind=USER_SESSIONS), "verdict")
+    return structs.replace(described, verdicts=describe_verdicts(counts))
+
+
+async def read_sessions(services: Services, aid: int) -> RoundSessions | None:
+    """The sessions of the newest round; None: there is none yet."""
     round_id = await services.store.last_round(NETWORK_SESSIONS, aid)
     if round_id is None:
         return None
@@ -86,18 +108,23 @@ async def read_last_round(services: Services, aid: int) -> LastRound | None:
     page = await services.store.page(query)
     sessions = [_decoder.decode(body) for body in page.bodies]
     names = services.accounts.agent_names(aid, {session.agent_id for session in sessions})
-    described = describe_round(round_id, sessions, names, services.clock.now(), is_cut=page.next is not None)
-    counts = await services.store.count_by(structs.replace(query, kind=USER_SESSIONS), "verdict")
-    return structs.replace(described, verdicts=describe_verdicts(counts))
+    return RoundSessions(
+        round_id=round_id, sessions=in_order(sessions, names), names=names, is_cut=page.next is not None
+    )
+
+
+def in_order(sessions: Sequence[NetworkSession], names: dict[str, str]) -> list[NetworkSession]:
+    """Those with loss first, then by name of the agent."""
+    return sorted(
+        sessions, key=lambda session: _order(session, names.get(session.agent_id, session.agent_id))
+    )
 
 
 def describe_round(
     round_id: int, sessions: Sequence[NetworkSession], names: dict[str, str], now_s: float, *, is_cut: bool
 ) -> LastRound:
     """Put sessions of a round into words and texts."""
-    ordered = sorted(
-        sessions, key=lambda session: _order(session, names.get(session.agent_id, session.agent_id))
-    )
+    ordered = in_order(sessions, names)
     rtts_ms = [rtt for session in sessions if (rtt := session.destination.avg_rtt_ms) is not None]
     started = datetime.fromtimestamp(round_id, UTC)
     age_s = now_s - round_id

@@ -8,7 +8,7 @@ from litestar.connection import Request
 from msgspec import Struct, structs
 
 from hopsight.errors import InvalidValueError, NotFoundError
-from hopsight.model.aggregates import Group, GroupOrder, Measures
+from hopsight.model.aggregates import Group, GroupOrder, Measures, Summary
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.server.api.answers import Answer
 from hopsight.server.web.charts import spark_path
@@ -27,7 +27,7 @@ _ORDERS: Final[dict[str, GroupOrder]] = {
     "loss": "loss",
     "sessions": "records",
 }
-_WITHIN: Final = (
+WITHIN: Final = (
     ("Agents", "agent_id", "agentId"),
     ("Access points", "bssid", "bssid"),
     ("Gateways", "gateway", "gateway"),
@@ -73,10 +73,8 @@ async def read_network(request: Request[Any, Any, Any]) -> Answer:
 
 
 async def _list(visitor: Visitor) -> Answer:
-    order = visitor.parameters.one("order") or "latency"
-    if order not in _ORDERS:
-        raise InvalidValueError("order", order, ", ".join(_ORDERS))
-    groups = await _ranked(visitor, "network_id", _ORDERS[order], MOST)
+    order = order_of(visitor)
+    groups = await read_networks(visitor, order)
     points = await _ranked(visitor, "bssid", _ORDERS[order], MOST_WITHIN)
     return visitor.render(
         "networks.html",
@@ -91,19 +89,34 @@ async def _list(visitor: Visitor) -> Answer:
     )
 
 
+def order_of(visitor: Visitor) -> str:
+    """The URL's ``order``.
+
+    Raises:
+        InvalidValueError: there is no such order.
+    """
+    order = visitor.parameters.one("order") or "latency"
+    if order not in _ORDERS:
+        raise InvalidValueError("order", order, ", ".join(_ORDERS))
+    return order
+
+
+async def read_networks(visitor: Visitor, order: str) -> list[Group]:
+    """The networks that agents measured from."""
+    return await _ranked(visitor, "network_id", _ORDERS[order], MOST)
+
+
 async def _read(visitor: Visitor, network_id: str) -> Answer:
-    visitor = _narrowed(visitor, network_id)
+    visitor = narrowed_to(visitor, network_id)
     view, store = visitor.view, visitor.services.store
     query = view.query(USER_SESSIONS)
     bucket_s = bucket_s_of(view.time_range)
     summary = await store.summarize(query, bucket_s)
-    known = await visitor.services.networks.ids(visitor.group.aid)
-    if not summary.whole.records and network_id not in known:
-        raise NotFoundError(f"There is no network {network_id!r} in this account group")
-    names = await _names(visitor, [network_id])
+    await check_known(visitor, network_id, summary)
+    names = await names_of_networks(visitor, [network_id])
     ranks = []
-    for title, column, key in _WITHIN:
-        groups = await _ranked(visitor, column, "latency", MOST_WITHIN)
+    for title, column, key in WITHIN:
+        groups = await read_within(visitor, column)
         labels = _agent_names(visitor, groups) if column == "agent_id" else {}
         rows = rank_rows(
             groups,
@@ -126,12 +139,23 @@ async def _read(visitor: Visitor, network_id: str) -> Answer:
     )
 
 
+async def check_known(visitor: Visitor, network_id: str, summary: Summary) -> None:
+    """Refuse a network that nothing was measured from, now or before.
+
+    Raises:
+        NotFoundError: it is one.
+    """
+    known = await visitor.services.networks.ids(visitor.group.aid)
+    if not summary.whole.records and network_id not in known:
+        raise NotFoundError(f"There is no network {network_id!r} in this account group")
+
+
 def _url_within(view: View, key: str, value: str) -> str:
     """An agent has a page of its own; all else is a look at the overview."""
     return view.url(f"/agents/{value}") if key == "agentId" else view.with_filter(key, value).url(OVERVIEW)
 
 
-def _narrowed(visitor: Visitor, network_id: str) -> Visitor:
+def narrowed_to(visitor: Visitor, network_id: str) -> Visitor:
     """The same visitor, looking at one network alone, whatever networks the view is filtered by."""
     view = visitor.view
     for each in view.filters:
@@ -139,6 +163,11 @@ def _narrowed(visitor: Visitor, network_id: str) -> Visitor:
             for value in each.values:
                 view = view.without_filter(each.key, value)
     return structs.replace(visitor, view=view.with_filter("networkId", network_id))
+
+
+async def read_within(visitor: Visitor, column: str) -> list[Group]:
+    """What is in the network that the visitor looks at, slowest first."""
+    return await _ranked(visitor, column, "latency", MOST_WITHIN)
 
 
 async def _ranked(visitor: Visitor, column: str, order: GroupOrder, most: int) -> list[Group]:
@@ -152,7 +181,7 @@ async def _ranked(visitor: Visitor, column: str, order: GroupOrder, most: int) -
 
 
 async def _network_rows(visitor: Visitor, groups: Sequence[Group]) -> list[NetworkRow]:
-    names = await _names(visitor, [group.value for group in groups if group.value is not None])
+    names = await names_of_networks(visitor, [group.value for group in groups if group.value is not None])
     return [
         NetworkRow(
             network_id=group.value,
@@ -168,7 +197,7 @@ async def _network_rows(visitor: Visitor, groups: Sequence[Group]) -> list[Netwo
     ]
 
 
-async def _names(visitor: Visitor, network_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+async def names_of_networks(visitor: Visitor, network_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """What people call networks, and their addresses where that is something else."""
     services, aid = visitor.services, visitor.group.aid
     given = services.accounts.networks.by_id(aid)

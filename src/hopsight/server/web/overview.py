@@ -9,7 +9,7 @@ from litestar.connection import Request
 from msgspec import Struct
 
 from hopsight.errors import InvalidValueError
-from hopsight.model.aggregates import GroupOrder
+from hopsight.model.aggregates import Group, GroupOrder
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.times import format_utc
 from hopsight.server.api.answers import Answer
@@ -95,7 +95,7 @@ async def _overview(visitor: Visitor) -> Answer:
     query = view.query(USER_SESSIONS)
     bucket_s = bucket_s_of(view.time_range)
     summary = await store.summarize(query, bucket_s)
-    order = _order(visitor)
+    order = order_of(visitor)
     ranks = []
     if summary.whole.records:
         for ranked in RANKED:
@@ -122,11 +122,7 @@ async def _overview(visitor: Visitor) -> Answer:
 
 
 async def _ranks(visitor: Visitor) -> Answer:
-    by = visitor.parameters.one("by") or RANKED[0].key
-    ranked = next((each for each in RANKED if each.key == by), None)
-    if ranked is None:
-        raise InvalidValueError("by", by, ", ".join(each.key for each in RANKED))
-    order = _order(visitor)
+    ranked, order = ranked_by(visitor), order_of(visitor)
     return visitor.render(
         "ranks.html",
         path=RANKS_PATH,
@@ -142,24 +138,49 @@ async def _ranks(visitor: Visitor) -> Answer:
     )
 
 
-def _order(visitor: Visitor) -> str:
+def ranked_by(visitor: Visitor) -> Ranked:
+    """The dimension that the URL's ``by`` names.
+
+    Raises:
+        InvalidValueError: nothing is ranked by that.
+    """
+    by = visitor.parameters.one("by") or RANKED[0].key
+    ranked = next((each for each in RANKED if each.key == by), None)
+    if ranked is None:
+        raise InvalidValueError("by", by, ", ".join(each.key for each in RANKED))
+    return ranked
+
+
+def order_of(visitor: Visitor) -> str:
+    """The URL's ``order``.
+
+    Raises:
+        InvalidValueError: there is no such order.
+    """
     order = visitor.parameters.one("order") or "latency"
     if order not in ORDERS:
         raise InvalidValueError("order", order, ", ".join(ORDERS))
     return order
 
 
-async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list[RankRow]:
-    view, pages = visitor.view, ranked.pages
+async def read_rank(
+    visitor: Visitor, ranked: Ranked, most: int, order: str
+) -> tuple[list[Group], dict[str, str]]:
+    """The groups of a rank, and what people call those that have a name beside their value."""
     groups = await visitor.services.store.rank(
-        view.query(USER_SESSIONS),
+        visitor.view.query(USER_SESSIONS),
         ranked.column,
-        bucket_s=bucket_s_of(view.time_range, TREND_BUCKETS),
+        bucket_s=bucket_s_of(visitor.view.time_range, TREND_BUCKETS),
         order=ORDERS[order],
         limit=most,
     )
     values = [group.value for group in groups if group.value is not None]
-    labels = await names_of(visitor, ranked.column, values)
+    return groups, await names_of(visitor, ranked.column, values)
+
+
+async def _rows(visitor: Visitor, ranked: Ranked, most: int, order: str) -> list[RankRow]:
+    view, pages = visitor.view, ranked.pages
+    groups, labels = await read_rank(visitor, ranked, most, order)
     return rank_rows(
         groups,
         lambda value: labels.get(value, value),

@@ -92,6 +92,8 @@ class Edge(Struct, frozen=True, kw_only=True):
     """From one node to the next: a curve; thickness is the sessions, colour the delay that it adds."""
 
     path: str
+    before: Node
+    after: Node
     width: float
     sessions: int
     added_ms: float | None
@@ -309,6 +311,8 @@ def _edge(before: Node, after: Node, count: int, most: int, added: Sequence[floa
     delay = "delay not known" if added_ms is None else f"adds {added_ms:.1f} ms"
     return Edge(
         path=f"M{before.x} {before.y}C{middle:.0f} {before.y} {middle:.0f} {after.y} {after.x} {after.y}",
+        before=before,
+        after=after,
         width=1 + 7 * count / most,
         sessions=count,
         added_ms=added_ms,

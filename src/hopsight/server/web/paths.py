@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from litestar import get
 from litestar.connection import Request
-from msgspec import structs
+from msgspec import Struct, structs
 
 from hopsight.model.aggregates import Summary
 from hopsight.model.dimensions import USER_SESSIONS
@@ -13,7 +13,7 @@ from hopsight.model.query import Query
 from hopsight.model.user_sessions import SessionDetail, UserSession
 from hopsight.server.api.answers import Answer
 from hopsight.server.services import Services
-from hopsight.server.web.path_graph import DELAY_LIMITS, LOSS_LIMITS, Trace, draw_graph
+from hopsight.server.web.path_graph import DELAY_LIMITS, LOSS_LIMITS, PathGraph, Trace, draw_graph
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.view import WINDOWS, bucket_s_of
 from hopsight.server.web.visitor import Visitor, see
@@ -28,15 +28,28 @@ _decode_session: Final = msgspec.json.Decoder(UserSession).decode
 _decode_detail: Final = msgspec.json.Decoder(SessionDetail).decode
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """What was found: the graph (None: no path), of how many sessions, of how many that there are."""
+
+    graph: PathGraph | None
+    looked_at: int
+    sessions: int
+
+
 @get(PATH)
 async def read_paths(request: Request[Any, Any, Any]) -> Answer:
     """The graph of the site that the view is filtered by; without one, the sites to choose from."""
     try:
         visitor = see(request)
-        sites = [value for each in visitor.view.filters if each.key == "visitedSite" for value in each.values]
+        sites = chosen_sites(visitor)
         return await _graph(visitor, sites) if sites else await _choice(visitor)
     except REFUSALS as error:
         return refusal(request.scope, error)
+
+
+def chosen_sites(visitor: Visitor) -> list[str]:
+    """The sites that the view is filtered by."""
+    return [value for each in visitor.view.filters if each.key == "visitedSite" for value in each.values]
 
 
 async def _choice(visitor: Visitor) -> Answer:
@@ -58,18 +71,26 @@ async def _choice(visitor: Visitor) -> Answer:
     )
 
 
-async def _graph(visitor: Visitor, chosen: list[str]) -> Answer:
+async def read_graph(visitor: Visitor) -> Seen:
+    """The graph of the newest sessions that pass the view."""
     query = visitor.view.query(USER_SESSIONS)
     summary = await visitor.services.store.summarize(query, bucket_s_of(visitor.view.time_range))
     traces, looked_at = await _traces(visitor.services, newest_of(query, summary, MOST))
+    return Seen(
+        graph=draw_graph(traces) if traces else None, looked_at=looked_at, sessions=summary.whole.records
+    )
+
+
+async def _graph(visitor: Visitor, chosen: list[str]) -> Answer:
+    seen = await read_graph(visitor)
     return visitor.render(
         "paths.html",
         path=PATH,
         sites=[],
-        graph=draw_graph(traces) if traces else None,
+        graph=seen.graph,
         chosen=chosen,
-        looked_at=looked_at,
-        sessions=summary.whole.records,
+        looked_at=seen.looked_at,
+        sessions=seen.sessions,
         loss_limits=LOSS_LIMITS,
         delay_limits=DELAY_LIMITS,
         windows=WINDOWS,

@@ -63,18 +63,12 @@ async def read_session(request: Request[Any, Any, Any]) -> Answer:
 
 async def _page(request: Request[Any, Any, Any]) -> Answer:
     text = request.path_params["userSessionId"]
-    visitor = see(request)
-    parsed = parse_session_id(text)
-    visitor = _within(visitor, choose_account_group(visitor.principal, str(parsed.aid)), parsed.round_id)
-    store = visitor.services.store
-    record = await store.get(USER_SESSIONS, parsed.aid, parsed.round_id, text)
-    if record is None:
-        raise NotFoundError(f"There is no session {text!r}")
-    session = _decode_session(record.body)
-    detail = _decode_detail(record.detail or b'{"network":{}}')
+    visitor, record = await find_session(see(request), text)
+    store, aid = visitor.services.store, record.aid
+    session, detail = read_session_record(record)
     traceroute = detail.network.traceroute
     path: PathDrawing | None = draw_path(traceroute.hops) if traceroute and traceroute.hops else None
-    names = visitor.services.accounts.agent_names(parsed.aid, {session.agent_id})
+    names = visitor.services.accounts.agent_names(aid, {session.agent_id})
     return visitor.render(
         "session.html",
         path="/sessions",
@@ -90,7 +84,7 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
         probes=describe.probes_of(detail),
         trace=traceroute,
         drawing=path,
-        pages=await _pages(store, parsed.aid, parsed.round_id, text, detail),
+        pages=await read_pages(store, record, detail),
         phases=PHASES,
         machine=describe.machine_of(detail.network.system_metrics),
         profile=describe.profile_of(detail.network.network_profile),
@@ -99,6 +93,26 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
         neighbours=await _neighbours(store, record, session),
         document=msgspec.json.format(merged(record.body, record.detail), indent=2).decode(),
     )
+
+
+async def find_session(visitor: Visitor, session_id: str) -> tuple[Visitor, Record]:
+    """A user session, and the same visitor looking at its account group and time.
+
+    Raises:
+        InvalidValueError: this is no session ID, or the account group is none of theirs.
+        NotFoundError: there is no such session.
+    """
+    parsed = parse_session_id(session_id)
+    visitor = _within(visitor, choose_account_group(visitor.principal, str(parsed.aid)), parsed.round_id)
+    record = await visitor.services.store.get(USER_SESSIONS, parsed.aid, parsed.round_id, session_id)
+    if record is None:
+        raise NotFoundError(f"There is no session {session_id!r}")
+    return visitor, record
+
+
+def read_session_record(record: Record) -> tuple[UserSession, SessionDetail]:
+    """A stored user session, and its detail (empty where none is stored)."""
+    return _decode_session(record.body), _decode_detail(record.detail or b'{"network":{}}')
 
 
 def _within(visitor: Visitor, aid: int, round_id: int) -> Visitor:
@@ -113,14 +127,15 @@ def _within(visitor: Visitor, aid: int, round_id: int) -> Visitor:
     return structs.replace(visitor, group=group, view=view)
 
 
-async def _pages(
-    store: Store, aid: int, round_id: int, session_id: str, detail: SessionDetail
-) -> list[ShownPage]:
+async def read_pages(store: Store, record: Record, detail: SessionDetail) -> list[ShownPage]:
+    """The pages of a session, the first few with their waterfalls."""
     shown = []
     for index, page in enumerate(detail.pages):
         waterfall = None
         if index < MAX_PAGES and is_page_id(page.id):
-            found = await store.get(WEB_SESSIONS, aid, round_id, web_record_id(session_id, page.id))
+            found = await store.get(
+                WEB_SESSIONS, record.aid, record.round_id, web_record_id(record.record_id, page.id)
+            )
             if found is not None and found.detail:
                 waterfall = draw_waterfall(_decode_page(found.detail).har.log)
         content, load = describe.page_milliseconds(page)

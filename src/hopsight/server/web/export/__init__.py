@@ -1,0 +1,1 @@
+"""What pages show, to take away: tables as CSV, charts as pictures."""
