@@ -22,6 +22,7 @@ from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
+from hopsight.server.picture_work import PictureWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
@@ -62,6 +63,7 @@ def create_app(
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
         password_work=PasswordWork(),
+        picture_work=PictureWork(),
         single_sign_on=SingleSignOn.open(config, clock),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]

@@ -14,6 +14,7 @@ from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
+from hopsight.server.picture_work import PictureWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.storage.store import Store
@@ -36,4 +37,5 @@ class Services(Struct, frozen=True, kw_only=True):
     atlas: Atlas
     upload_slots: asyncio.Semaphore
     password_work: PasswordWork
+    picture_work: PictureWork
     single_sign_on: SingleSignOn | None

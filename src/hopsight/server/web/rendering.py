@@ -49,7 +49,12 @@ def _environment() -> Environment:
 _PAGES: Final = _environment()
 
 
+def render_text(template: str, **context: Any) -> str:
+    """What a template says, escaped as a page is."""
+    return _PAGES.get_template(template).render(context)
+
+
 def render(scope: Scope, template: str, **context: Any) -> Answer:
     """Answer with a page, compressed for those who take it so."""
-    body = _PAGES.get_template(template).render(context).encode()
+    body = render_text(template, **context).encode()
     return compressed(Answer(body, HTML), header(scope, b"accept-encoding"))

@@ -96,7 +96,7 @@ async def test_agents_and_their_numbers(server: Any, client: httpx.AsyncClient) 
 
 
 async def test_one_agent(server: Any, client: httpx.AsyncClient) -> None:
-    """Its timeline with the machine, its states, where it was, and its sessions."""
+    """Its timeline, its machine, its states, where it was, and its sessions."""
     server.clock.advance(NOW - server.clock.now())
     agent_id = enrol(server, "laptop")
     await measure(server, agent_id, range(1, 4), ssid="Office")
@@ -105,8 +105,9 @@ async def test_one_agent(server: Any, client: httpx.AsyncClient) -> None:
     view = f"aid={server.aid}&of={agent_id}&{HOUR}"
     timeline = await table(client, f"/export/agent/timeline.csv?{view}")
     assert sum(int(row["sessions"] or 0) for row in timeline) == 3
-    assert 0 < float(timeline[-1]["cpu_mean_percent"]) <= 100
-    assert timeline[0]["cpu_mean_percent"] == ""
+    machine = await table(client, f"/export/agent/machine.csv?{view}")
+    assert 0 < float(machine[-1]["cpu_mean_percent"]) <= 100
+    assert machine[0]["cpu_mean_percent"] == ""
     (state,) = await table(client, f"/export/agent/states.csv?{view}")
     assert state == {
         "state": "asleep", "from": "2020-09-13T23:10:00Z", "to": "2020-09-13T23:40:00Z", "reason": "",

@@ -1,4 +1,4 @@
-"""Downloads: ``/export/<page>/<table>.csv``, with the parameters of the page itself.
+"""Downloads: ``/export/<page>/<table>.csv`` and ``<drawing>.png``, with the parameters of the page itself.
 
 ``of`` is the agent, network or session that a page of one is about.
 """
@@ -13,7 +13,9 @@ from hopsight.errors import InvalidValueError
 from hopsight.server.api.answers import Answer, compressed
 from hopsight.server.api.visits import header
 from hopsight.server.web.export.csv_writing import encode_csv
-from hopsight.server.web.export.tables import TABLES
+from hopsight.server.web.export.page_pictures import PICTURES
+from hopsight.server.web.export.picture_files import draw_png
+from hopsight.server.web.export.tables import TABLES, ReadTable
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.visitor import Visitor, see
 
@@ -24,7 +26,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 
 @get("/export/{page:str}/{file:str}")
 async def read_export(request: Request[Any, Any, Any]) -> Answer:
-    """A table as CSV, for whoever may see its page."""
+    """A table as CSV or a drawing as PNG, for whoever may see its page."""
     try:
         visitor = see(request)
         return await _export(visitor, request.path_params["page"], request.path_params["file"])
@@ -34,12 +36,21 @@ async def read_export(request: Request[Any, Any, Any]) -> Answer:
 
 async def _export(visitor: Visitor, page: str, file: str) -> Answer:
     name, _, kind = file.rpartition(".")
-    found = TABLES.get(page)
-    if found is None:
+    if page not in TABLES:
         raise InvalidValueError("page", page, ", ".join(TABLES))
-    if kind != "csv" or name not in found:
-        raise InvalidValueError("file", file, ", ".join(f"{each}.csv" for each in found))
-    body = encode_csv(await found[name](visitor))
+    tables, pictures = TABLES[page], PICTURES.get(page)
+    if kind == "csv" and name in tables:
+        return await _csv(visitor, page, name, tables[name])
+    if kind == "png" and pictures is not None and name in pictures.names:
+        png = await draw_png(visitor, pictures, name)
+        return Answer(png, b"image/png", headers=_attachment(file_name(visitor, page, name, "png")))
+    accepted = [f"{each}.csv" for each in tables]
+    accepted += [f"{each}.png" for each in pictures.names] if pictures is not None else []
+    raise InvalidValueError("file", file, ", ".join(accepted))
+
+
+async def _csv(visitor: Visitor, page: str, name: str, read: ReadTable) -> Answer:
+    body = encode_csv(await read(visitor))
     answer = Answer(body, _CSV, headers=_attachment(file_name(visitor, page, name, "csv")))
     return compressed(answer, header(visitor.scope, b"accept-encoding"))
 

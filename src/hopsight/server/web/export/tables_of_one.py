@@ -6,11 +6,12 @@ from hopsight.errors import InvalidValueError
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.server.web.agent_numbers import machine_series, session_rows, state_bands
 from hopsight.server.web.agents import MOST_SESSIONS, find_agent, read_newest, read_states, read_stays
-from hopsight.server.web.export.csv_writing import Table, instant_of
+from hopsight.server.web.export.csv_writing import Table, instant, instant_of
 from hopsight.server.web.export.fleet_tables import read_series, read_verdicts
-from hopsight.server.web.export.measure_columns import MEASURES, cells_of, rank_table, series_table
+from hopsight.server.web.export.measure_columns import MEASURES, cells_of, rank_table
 from hopsight.server.web.names import names_of
 from hopsight.server.web.networks import WITHIN, check_known, narrowed_to, read_within
+from hopsight.server.web.overview_numbers import bucket_starts
 from hopsight.server.web.view import bucket_s_of
 from hopsight.server.web.visitor import Visitor
 
@@ -45,16 +46,24 @@ async def at_network(visitor: Visitor) -> Visitor:
 
 
 async def read_timeline(visitor: Visitor) -> Table:
-    """An agent's charts, bucket by bucket: its sessions, and its machine meanwhile."""
+    """An agent's charts, bucket by bucket."""
+    return await read_series(at_agent(visitor))
+
+
+async def read_machine(visitor: Visitor) -> Table:
+    """What an agent's machine did in its newest sessions: from the bucket on that these reach back to."""
     visitor = at_agent(visitor)
     view, bucket_s = visitor.view, bucket_s_of(visitor.view.time_range)
     summary = await visitor.services.store.summarize(view.query(USER_SESSIONS), bucket_s)
     newest = await read_newest(visitor, summary)
     cpu, memory = machine_series(newest.machine, view.time_range, bucket_s)
-    table = series_table(summary, view.time_range, bucket_s)
     return Table(
-        columns=(*table.columns, "cpu_mean_percent", "memory_mean_percent"),
-        rows=[[*row, cpu.percents[index], memory.percents[index]] for index, row in enumerate(table.rows)],
+        columns=("from", "to", "cpu_mean_percent", "memory_mean_percent"),
+        rows=[
+            [instant(start_s), instant(start_s + bucket_s), cpu.percents[index], memory.percents[index]]
+            for index, start_s in enumerate(bucket_starts(view.time_range, bucket_s))
+            if start_s >= (newest.cut_at_s or 0)
+        ],
     )
 
 
@@ -119,6 +128,7 @@ async def _within(visitor: Visitor) -> Table:
 
 AGENT: Final = {
     "timeline": read_timeline,
+    "machine": read_machine,
     "states": read_spans,
     "whereabouts": read_whereabouts,
     "sessions": read_sessions,

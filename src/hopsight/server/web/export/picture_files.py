@@ -1,0 +1,64 @@
+"""A page's drawings as a file: what is looked at is said in the picture, for it travels alone."""
+
+import re
+from typing import Final
+
+from hopsight import __version__
+from hopsight.errors import NotFoundError
+from hopsight.server.web.charts import WIDTH
+from hopsight.server.web.export.page_pictures import WHOLE, PagePictures, Shown, styles_of
+from hopsight.server.web.export.pictures import ROW_HEIGHT, WATERFALL_ROWS, Picture, lay_out
+from hopsight.server.web.rendering import render_text
+from hopsight.server.web.visitor import Visitor
+
+_SIMULATED: Final = "Simulated data. Nothing in this picture was measured."
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+async def draw_png(visitor: Visitor, pictures: PagePictures, name: str) -> bytes:
+    """The picture of this name.
+
+    Raises:
+        HTTPException: it is too large, or too many are drawn right now.
+        NotFoundError: there is nothing to draw.
+    """
+    shown = await pictures.read(visitor)
+    drawings = [each for key, each in shown.drawings.items() if name in {key, WHOLE}]
+    if not drawings:
+        raise NotFoundError(f"There is no {name} to draw here")
+    picture = lay_out(shown.title, facts_of(shown), drawings)
+    svg = picture_svg(picture, shown.styles, is_simulated=visitor.services.config.simulated)
+    return await visitor.services.picture_work.draw(svg, picture.scale)
+
+
+def facts_of(shown: Shown) -> list[str]:
+    """Whose numbers these are, of when, and under which filters."""
+    visitor = shown.visitor
+    view, group = visitor.view, visitor.group
+    chosen = [f"{each.key} {' or '.join(each.values)}" for each in view.filters]
+    simulated = [_SIMULATED] if visitor.services.config.simulated else []
+    whose = f"Account group {group.name} ({group.org_name})"
+    chosen_by = [
+        f"{whose}, {view.start_text} to {view.end_text} UTC.",
+        f"Filters: {'; '.join(chosen) or 'none'}.",
+    ]
+    return [
+        *simulated,
+        *(chosen_by if shown.is_of_range else [f"{whose}."]),
+        *shown.facts,
+        f"Hopsight {__version__}",
+    ]
+
+
+def picture_svg(picture: Picture, styles: tuple[str, ...], *, is_simulated: bool) -> str:
+    """The picture as SVG that needs nothing from elsewhere but a font."""
+    svg = render_text(
+        "picture.svg",
+        picture=picture,
+        styles=styles_of(styles),
+        simulated=is_simulated,
+        share_scale=WIDTH / 100,
+        row_height=ROW_HEIGHT,
+        waterfall_rows=WATERFALL_ROWS,
+    )
+    return _NO_XML.sub("\ufffd", svg)
