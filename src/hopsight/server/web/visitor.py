@@ -58,6 +58,11 @@ class Visitor(Struct, frozen=True, kw_only=True):
         """What they may do in the account group."""
         return self.principal.roles[self.group.aid]
 
+    @property
+    def newest_round(self) -> int | None:
+        """The newest round that this process knows of, in epoch seconds: what the page is as new as."""
+        return self.services.live.newest(self.group.aid)
+
     def render(self, template: str, *, path: str, **context: Any) -> Answer:
         """Answer with a page; ``path`` is its own, marked in the navigation."""
         return render(

@@ -44,28 +44,57 @@
     };
   }
 
+  function blockOf(figure) {
+    return figure.querySelector("script[type='application/json']");
+  }
+
   function draw(figure) {
     const svg = figure.querySelector("svg");
-    const block = figure.querySelector("script[type='application/json']");
+    const block = blockOf(figure);
     if (!svg || !block) return;
-    const data = JSON.parse(block.textContent);
+    const text = block.textContent;
+    const now = { text, data: JSON.parse(text) };
+    const data = now.data;
     const holder = document.createElement("div");
+    holder.dataset.drawn = "";
     const axis = { stroke: () => colour("--muted"), grid: { stroke: () => colour("--grid"), width: 1 }, ticks: { show: false } };
     const chart = new uPlot({
       width: figure.clientWidth,
       height: 190,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       cursor: { drag: { x: true, y: false, setScale: false } },
-      scales: { x: { range: [data.from, data.to] }, y: { range: (_, low, high) => [0, (high || 1) * 1.08] } },
+      scales: { x: { range: () => [now.data.from, now.data.to] }, y: { range: (_, low, high) => [0, (high || 1) * 1.08] } },
       axes: [{ ...axis, values: (_, places) => places.map(mark) }, { ...axis, size: 48 }],
       series: [{ value: (_, seconds) => (seconds == null ? "-" : `${moment(seconds).replace("T", " ")} UTC`) }, ...data.series.map(series)],
       hooks: { setSelect: [zoom] },
-    }, [data.times, ...data.series.map((each) => each.values)], holder);
+    }, columns(data), holder);
     svg.replaceWith(holder);
-    drawn.push([figure, chart]);
+    drawn.push([figure, chart, now]);
+  }
+
+  function columns(data) {
+    return [data.times, ...data.series.map((each) => each.values)];
+  }
+
+  // The page was renewed (live.js): some figures have gone, some have come, and the others have other numbers.
+  function drawAnew() {
+    for (const entry of [...drawn]) {
+      const [figure, chart, now] = entry;
+      const block = blockOf(figure);
+      if (!block || !figure.isConnected || !figure.contains(chart.root)) {
+        chart.destroy();
+        drawn.splice(drawn.indexOf(entry), 1);
+      } else if (block.textContent !== now.text) {
+        now.text = block.textContent;
+        now.data = JSON.parse(now.text);
+        chart.setData(columns(now.data));
+      }
+    }
+    document.querySelectorAll("figure[data-chart]").forEach(draw);
   }
 
   document.querySelectorAll("figure[data-chart]").forEach(draw);
   addEventListener("resize", () => drawn.forEach(([figure, chart]) => chart.setSize({ width: figure.clientWidth, height: 190 })));
+  document.addEventListener("hopsight:renewed", drawAnew);
   dark.addEventListener("change", () => drawn.forEach(([, chart]) => chart.redraw()));
 })();
