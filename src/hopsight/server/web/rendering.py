@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 from hopsight import __version__
 from hopsight.server.api.answers import Answer, compressed
 from hopsight.server.api.visits import header
+from hopsight.server.web.downloads import downloads_of
 
 HTML: Final = b"text/html;charset=UTF-8"
 
@@ -42,7 +43,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters |= {"measured": measured, "ms": milliseconds, "prose": prose}
-    environment.globals["version"] = __version__
+    environment.globals |= {"version": __version__, "downloads_of": downloads_of}
     return environment
 
 

@@ -1,5 +1,6 @@
 """One user session, as ``permalink`` opens it: verdict, way, probes, path, pages, machine and network."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -69,6 +70,7 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
     traceroute = detail.network.traceroute
     path: PathDrawing | None = draw_path(traceroute.hops) if traceroute and traceroute.hops else None
     names = visitor.services.accounts.agent_names(aid, {session.agent_id})
+    pages = await read_pages(store, record, detail)
     return visitor.render(
         "session.html",
         path="/sessions",
@@ -84,7 +86,8 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
         probes=describe.probes_of(detail),
         trace=traceroute,
         drawing=path,
-        pages=await read_pages(store, record, detail),
+        pages=pages,
+        absent=_absent(path, pages),
         phases=PHASES,
         machine=describe.machine_of(detail.network.system_metrics),
         profile=describe.profile_of(detail.network.network_profile),
@@ -93,6 +96,16 @@ async def _page(request: Request[Any, Any, Any]) -> Answer:
         neighbours=await _neighbours(store, record, session),
         document=msgspec.json.format(merged(record.body, record.detail), indent=2).decode(),
     )
+
+
+def _absent(path: PathDrawing | None, pages: Sequence[ShownPage]) -> tuple[str, ...]:
+    """Names of the tables and pictures that would be empty."""
+    absent: tuple[str, ...] = () if path is not None else ("hops", "path")
+    if not pages:
+        absent += ("pages",)
+    if not any(shown.waterfall is not None for shown in pages):
+        absent += ("requests", "waterfall")
+    return absent
 
 
 async def find_session(visitor: Visitor, session_id: str) -> tuple[Visitor, Record]:
