@@ -1,6 +1,6 @@
 """Which pictures there are, by the page that shows their drawings; each is read as the page reads it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -43,7 +43,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     Args:
         visitor: looking at what the page is about.
         title: what that is.
-        drawings: by name, in the order of the page.
+        drawings: each with its name, in the order of the page.
         styles: style sheets of the page beside that of all.
         facts: what else is to be said.
         is_of_range: the view's time and filters chose it.
@@ -51,7 +51,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     visitor: Visitor
     title: str
-    drawings: Mapping[str, Drawing]
+    drawings: Sequence[tuple[str, Drawing]]
     styles: tuple[str, ...] = ("charts.css",)
     facts: tuple[str, ...] = ()
     is_of_range: bool = True
@@ -92,13 +92,13 @@ async def _agent(visitor: Visitor) -> Shown:
     return Shown(
         visitor=visitor,
         title=f"Agent {agent.agent_name}",
-        drawings={
-            "latency": chart_drawing(latency),
-            "loss": chart_drawing(loss),
-            "states": bands_drawing(bands, time_ticks(view.time_range)),
-            "cpu": chart_drawing(cpu),
-            "memory": chart_drawing(memory),
-        },
+        drawings=[
+            ("latency", chart_drawing(latency)),
+            ("loss", chart_drawing(loss)),
+            ("states", bands_drawing(bands, time_ticks(view.time_range))),
+            ("cpu", chart_drawing(cpu)),
+            ("memory", chart_drawing(memory)),
+        ],
         styles=("charts.css", "agent.css"),
         facts=(_buckets(visitor), *_since(newest.cut_at_s)),
     )
@@ -114,7 +114,7 @@ async def _paths(visitor: Visitor) -> Shown:
     return Shown(
         visitor=visitor,
         title=f"Paths to {', '.join(sites)}",
-        drawings={"graph": graph_drawing(seen.graph, seen.looked_at)},
+        drawings=[("graph", graph_drawing(seen.graph, seen.looked_at))],
         styles=("charts.css", "paths.css"),
     )
 
@@ -122,16 +122,16 @@ async def _paths(visitor: Visitor) -> Shown:
 async def _session(visitor: Visitor) -> Shown:
     visitor, record = await find_session(visitor, subject_of(visitor, "a session"))
     session, detail = read_session_record(record)
-    drawings: dict[str, Drawing] = {}
+    drawings: list[tuple[str, Drawing]] = []
     if (trace := detail.network.traceroute) is not None and trace.hops:
-        drawings["path"] = path_drawing(draw_path(trace.hops))
+        drawings.append(("path", path_drawing(draw_path(trace.hops))))
     pages = await read_pages(visitor.services.store, record, detail)
     found = [
         waterfall_drawing(shown.page.title or shown.page.id, shown.waterfall)
         for shown in pages
         if shown.waterfall is not None
     ]
-    drawings |= {"waterfall": found[0]} if found else {}
+    drawings += [("waterfall", each) for each in found]
     names = visitor.services.accounts.agent_names(record.aid, {session.agent_id})
     agent = names.get(session.agent_id, session.agent_id)
     return Shown(
@@ -144,15 +144,15 @@ async def _session(visitor: Visitor) -> Shown:
     )
 
 
-async def _fleet_drawings(visitor: Visitor, count: int) -> dict[str, Drawing]:
+async def _fleet_drawings(visitor: Visitor, count: int) -> list[tuple[str, Drawing]]:
     """Whose fault, and the first charts of the overview."""
     view, bucket_s = visitor.view, bucket_s_of(visitor.view.time_range)
     query = view.query(USER_SESSIONS)
     summary = await visitor.services.store.summarize(query, bucket_s)
     shares = verdict_shares(await visitor.services.store.count_by(query, "verdict"), view, "/")
     charts = overview_charts(summary, view.time_range, bucket_s)[:count]
-    drawn = {chart.title.lower(): chart_drawing(chart) for chart in charts}
-    return {"verdicts": shares_drawing(shares)} | drawn
+    drawn = [(chart.title.lower(), chart_drawing(chart)) for chart in charts]
+    return [("verdicts", shares_drawing(shares)), *drawn]
 
 
 def _since(cut_at_s: int | None) -> list[str]:

@@ -23,7 +23,7 @@ async def draw_png(visitor: Visitor, pictures: PagePictures, name: str) -> bytes
         NotFoundError: there is nothing to draw.
     """
     shown = await pictures.read(visitor)
-    drawings = [each for key, each in shown.drawings.items() if name in {key, WHOLE}]
+    drawings = [each for key, each in shown.drawings if name in {key, WHOLE}]
     if not drawings:
         raise NotFoundError(f"There is no {name} to draw here")
     picture = lay_out(shown.title, facts_of(shown), drawings)

@@ -10,7 +10,7 @@ from hopsight.server.web.agent_numbers import Band
 from hopsight.server.web.charts import HEIGHT, WIDTH, Chart, Tick
 from hopsight.server.web.overview_numbers import Share
 from hopsight.server.web.path_drawing import HEIGHT as PATH_HEIGHT
-from hopsight.server.web.path_drawing import PathDrawing
+from hopsight.server.web.path_drawing import PathDrawing, shortened
 from hopsight.server.web.path_graph import DELAY_LIMITS, LOSS_LIMITS, PathGraph
 from hopsight.server.web.waterfall import PHASES, Waterfall
 
@@ -23,6 +23,7 @@ WATERFALL_ROWS: Final = 60
 _CHAR_WIDTH: Final = 7.0
 """Of the font at 12 px, in the mean."""
 _LINE: Final = 17
+_MAX_NAME: Final = 40
 _MARK_WIDTH: Final = 24
 _BAR_HEIGHT: Final = 24
 _BANDS_HEIGHT: Final = 40
@@ -103,7 +104,7 @@ def lay_out(title: str, facts: Sequence[str], drawings: Sequence[Drawing]) -> Pi
     for drawing in drawings:
         panels.append(_panel(drawing, y, inner))
         height = _LINE if drawing.nothing else drawing.height
-        y = panels[-1].drawing_y + height + 22
+        y = panels[-1].drawing_y + height + 30
     width, height = int(inner + 2 * MARGIN), int(y + MARGIN - 10)
     return Picture(
         title=headings,
@@ -220,11 +221,12 @@ def path_drawing(path: PathDrawing) -> Drawing:
 def waterfall_drawing(title: str, waterfall: Waterfall) -> Drawing:
     """One page; of its exchanges the first."""
     shown = min(len(waterfall.rows), WATERFALL_ROWS)
+    of_them = "all" if shown == waterfall.entries else f"the first {shown} of"
     return Drawing(
         kind="waterfall",
         drawn=waterfall,
-        title=f"{title}: {waterfall.total_ms:.0f} ms from first to last",
-        samples=f"the first {shown} of {waterfall.entries} exchanges",
+        title=f"{shortened(title, _MAX_NAME)}: {waterfall.total_ms:.0f} ms from first to last",
+        samples=f"{of_them} {waterfall.entries} exchanges",
         marks=[Mark(shape="box", style=f"phase-{style}", label=name) for style, name in PHASES],
         height=ROW_HEIGHT * shown,
     )

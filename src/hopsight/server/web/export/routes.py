@@ -62,7 +62,8 @@ def file_name(visitor: Visitor, page: str, name: str, kind: str) -> str:
     group = (
         _UNSAFE.sub("-", visitor.group.name)[:_MAX_NAME_CHARS].strip("-").lower() or f"{visitor.group.aid}"
     )
-    return f"{'-'.join(['hopsight', page, name, group, *times])}.{kind}"
+    simulated = ["simulated"] if visitor.services.config.simulated else []
+    return f"{'-'.join(['hopsight', *simulated, page, name, group, *times])}.{kind}"
 
 
 def _attachment(name: str) -> tuple[tuple[bytes, bytes], ...]:
