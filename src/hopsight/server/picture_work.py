@@ -17,7 +17,7 @@ TIMEOUT_S: Final = 20.0
 
 _WEB: Final = Path(str(files("hopsight.server.web")))
 FONTS: Final = tuple(str(_WEB / "fonts" / name) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"))
-PROGRAM: Final = (sys.executable, "-I", str(_WEB / "export" / "picture_program.py"))
+PROGRAM: Final = (sys.executable, "-P", str(_WEB / "export" / "picture_program.py"))
 
 
 class PictureWork:

@@ -82,15 +82,25 @@ def _row(visitor: Visitor, incident: Incident, now_s: float) -> IncidentRow:
     return incident_row(incident, now_s, f"{PATH}/{incident.incident_id}?aid={visitor.group.aid}")
 
 
-async def _incident(visitor: Visitor, text: str) -> Answer:
+def find_incident(visitor: Visitor, text: str) -> Incident:
+    """An incident of the account group by its ID.
+
+    Raises:
+        InvalidValueError: this is none.
+        NotFoundError: there is no such incident.
+    """
     if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise InvalidValueError("incident", text, "the ID of an incident")
+    return visitor.services.accounts.alerts.incidents.get(visitor.group.aid, int(text))
+
+
+async def _incident(visitor: Visitor, text: str) -> Answer:
+    incident = find_incident(visitor, text)
     accounts, aid = visitor.services.accounts, visitor.group.aid
     incidents = accounts.alerts.incidents
-    incident = incidents.get(aid, int(text))
     agents = incidents.agents(incident.incident_id)
     names = accounts.agent_names(aid, [each.agent_id for each in agents[:1_000]])
-    look = _look(visitor, incident)
+    look = look_of(visitor, incident)
     query, bucket_s = look.query(USER_SESSIONS), bucket_s_of(look.time_range)
     summary = await visitor.services.store.summarize(query, bucket_s)
     stored = StoredRule(rule_id=incident.rule_id, aid=aid, rule=incident.rule)
@@ -111,7 +121,7 @@ async def _incident(visitor: Visitor, text: str) -> Answer:
     )
 
 
-def _look(visitor: Visitor, incident: Incident) -> View:
+def look_of(visitor: Visitor, incident: Incident) -> View:
     """What the incident is about: the rule's filters, what its agents share, and its time."""
     now_s = int(visitor.services.clock.now())
     end_s = min(now_s, (incident.resolved_s or now_s) + AROUND_S)

@@ -81,6 +81,11 @@ OFFERS: Final[Mapping[str, tuple[Offer, ...]]] = {
         Offer("Rules", "rules"),
         Offer("Maintenance", "maintenance"),
     ),
+    "incident": (
+        Offer("Its metric over time", "metric", "metric"),
+        Offer("Agents", "agents"),
+        Offer("What happened", "events"),
+    ),
 }
 
 

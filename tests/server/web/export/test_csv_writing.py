@@ -27,7 +27,7 @@ def test_what_is_written_is_read(rows: list[list[Cell]]) -> None:
                 assert type(cell)(text) == cell
 
 
-@given(st.sampled_from("=+-@\t\r\n"), st.text(max_size=20))
+@given(st.sampled_from("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"), st.text(max_size=20))
 def test_no_text_is_a_formula(start: str, rest: str) -> None:
     """A text that begins as a formula does is text for a spreadsheet; a negative number stays one."""
     (row,) = list(

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.server.web.signing_in import tree
 from tests.server.web.test_agents import NOW, enrol, measure, sleep
 from tests.server.web.test_alerts import opened
 from tests.server.web.test_overview import session
@@ -68,6 +69,25 @@ async def test_filters_are_honoured(client: httpx.AsyncClient) -> None:
     shares = await table(client, f"/export/overview/verdicts.csv?{HOUR}")
     assert [(row["verdict"], row["sessions"]) for row in shares] == [("provider", "2"), ("healthy", "20")]
     assert float(shares[0]["share_percent"]) == pytest.approx(100 * 2 / 22)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_numbers_are_those_of_the_page(client: httpx.AsyncClient) -> None:
+    """Every number in the tables below the page's charts is in the file, unrounded."""
+    page = tree(await client.get(f"/?{HOUR}"))
+    rows = {row["from"]: row for row in await table(client, f"/export/overview/series.csv?{HOUR}")}
+    columns = {"Latency": ("latency_p95_ms", "latency_p50_ms"), "Loss": ("loss_percent",),
+               "Jitter": ("jitter_p50_ms",), "Sessions": ("sessions",), "Agents": ("agents",)}  # fmt: skip
+    for title, names in columns.items():
+        (figure,) = page.xpath(f"//figure[starts-with(normalize-space(figcaption), '{title}')]")
+        shown = {
+            f"{row[0].text_content().replace(' ', 'T')}:00Z": [cell.text_content() for cell in row[1:]]
+            for row in figure.xpath(".//tbody/tr")
+        }
+        assert len(shown) == 22
+        for time, texts in shown.items():
+            assert texts == [f"{float(rows[time][name]):.4g}" for name in names]
+        assert all(rows[time][names[0]] == "" for time in rows.keys() - shown.keys())
 
 
 async def test_ranks_are_those_of_the_page(filled: Any, client: httpx.AsyncClient) -> None:
@@ -194,6 +214,22 @@ async def test_alerts_without_secrets(server: Any, client: httpx.AsyncClient) ->
     assert "s3cret" not in answer.text
     assert "correct horse" not in answer.text
     assert await table(client, "/export/alerts/maintenance.csv") == []
+
+
+async def test_an_incident(server: Any, client: httpx.AsyncClient) -> None:
+    """Its metric over its time, its agents with their worst, and what happened."""
+    of = f"of={await opened(server)}"
+    series = await table(client, f"/export/incident/metric.csv?{of}")
+    assert {row["latency_p95_ms"] for row in series} == {"", "300.0"}
+    agents = await table(client, f"/export/incident/agents.csv?{of}")
+    assert [(row["agent_id"], row["worst"], row["unit"]) for row in agents] == [
+        ("agent-a", "300.0", "ms"),
+        ("agent-b", "250.0", "ms"),
+    ]
+    events = await table(client, f"/export/incident/events.csv?{of}")
+    assert [row["event"] for row in events] == ["opened", "notified"]
+    assert (await client.get("/export/incident/events.csv?of=999")).status_code == 404
+    assert (await client.get("/export/incident/events.csv?of=x")).status_code == 400
 
 
 @pytest.mark.parametrize("page", TABLES)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.server.web.test_agents import NOW, enrol, measure, sleep
+from tests.server.web.test_alerts import opened
 from tests.server.web.test_overview import session
 from tests.server.web.test_paths import SITE, measured
 
@@ -100,6 +101,11 @@ async def test_paths_and_a_session(server: Any, client: httpx.AsyncClient) -> No
     await picture(client, f"/export/session/path.png?{of}")
     assert (await client.get(f"/export/session/waterfall.png?{of}")).status_code == 404
     assert (await client.get("/export/paths/graph.png?visitedSite=none.example.com")).status_code == 404
+
+
+async def test_an_incident(server: Any, client: httpx.AsyncClient) -> None:
+    """What its rule looks at, over its time."""
+    await picture(client, f"/export/incident/metric.png?of={await opened(server)}")
 
 
 @pytest.mark.parametrize("page", PICTURES)

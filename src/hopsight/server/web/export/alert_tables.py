@@ -2,11 +2,21 @@
 
 from typing import Final
 
+from msgspec import structs
+
 from hopsight.accounts.alert_listings import Incident
-from hopsight.server.web.alert_texts import rule_row
-from hopsight.server.web.alerts import SHOWN
+from hopsight.model.aggregates import Summary
+from hopsight.model.dimensions import USER_SESSIONS
+from hopsight.server.web.alert_texts import UNITS, rule_row
+from hopsight.server.web.alerts import SHOWN, find_incident, look_of
 from hopsight.server.web.export.csv_writing import Cell, Table, instant
+from hopsight.server.web.export.measure_columns import series_table
+from hopsight.server.web.export.tables_of_one import subject_of
+from hopsight.server.web.view import bucket_s_of
 from hopsight.server.web.visitor import Visitor
+
+MOST_NAMES: Final = 1_000
+"""Agents of an incident that are told by name; others by ID alone, as on the page."""
 
 
 async def _incidents(visitor: Visitor) -> Table:
@@ -78,5 +88,54 @@ async def _maintenance(visitor: Visitor) -> Table:
     )
 
 
+def at_incident(visitor: Visitor) -> tuple[Visitor, Incident]:
+    """The incident that the URL's ``of`` names, and the visitor looking at what it is about."""
+    incident = find_incident(visitor, subject_of(visitor, "an incident"))
+    return structs.replace(visitor, view=look_of(visitor, incident)), incident
+
+
+async def read_metric(visitor: Visitor) -> tuple[Summary, int]:
+    """What the sessions of an incident come to, and the length of its buckets in seconds."""
+    bucket_s = bucket_s_of(visitor.view.time_range)
+    return await visitor.services.store.summarize(visitor.view.query(USER_SESSIONS), bucket_s), bucket_s
+
+
+async def _metric(visitor: Visitor) -> Table:
+    visitor, _ = at_incident(visitor)
+    summary, bucket_s = await read_metric(visitor)
+    return series_table(summary, visitor.view.time_range, bucket_s)
+
+
+async def _agents(visitor: Visitor) -> Table:
+    _, incident = at_incident(visitor)
+    accounts = visitor.services.accounts
+    agents = accounts.alerts.incidents.agents(incident.incident_id)
+    names = accounts.agent_names(visitor.group.aid, [each.agent_id for each in agents[:MOST_NAMES]])
+    return Table(
+        columns=("agent_id", "name", "first_failed", "last_failed", "worst", "unit"),
+        rows=[
+            [
+                each.agent_id,
+                names.get(each.agent_id, each.agent_id),
+                instant(each.first_s),
+                instant(each.last_s),
+                each.worst,
+                UNITS[incident.rule.metric],
+            ]
+            for each in agents
+        ],
+    )
+
+
+async def _events(visitor: Visitor) -> Table:
+    _, incident = at_incident(visitor)
+    events = visitor.services.accounts.alerts.incidents.events(incident.incident_id)
+    return Table(
+        columns=("time", "event", "text"),
+        rows=[[instant(each.time_s), each.event, each.text] for each in events],
+    )
+
+
+INCIDENT: Final = {"metric": _metric, "agents": _agents, "events": _events}
 ALERTS: Final = {"incidents": _incidents, "rules": _rules, "maintenance": _maintenance}
 """Rules and maintenance are told whole; of incidents that are over, those that the page lists."""

@@ -12,7 +12,8 @@ from hopsight.model.times import format_instant
 Cell = str | int | float | None
 """None: not measured, or not known; written as nothing, never as zero."""
 
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first four in full width, which some spreadsheets read alike."""
 
 
 class Table(Struct, frozen=True, kw_only=True):

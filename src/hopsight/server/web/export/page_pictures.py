@@ -10,9 +10,12 @@ from msgspec import Struct
 from hopsight.errors import InvalidValueError, NotFoundError
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.times import format_utc
+from hopsight.server.alerts.texts import cause_of, condition_of
 from hopsight.server.web.agent_numbers import machine_charts, state_bands
 from hopsight.server.web.agents import find_agent, read_newest, read_states
+from hopsight.server.web.alert_texts import metric_chart
 from hopsight.server.web.charts import time_ticks
+from hopsight.server.web.export.alert_tables import at_incident, read_metric
 from hopsight.server.web.export.pictures import (
     Drawing,
     bands_drawing,
@@ -144,6 +147,18 @@ async def _session(visitor: Visitor) -> Shown:
     )
 
 
+async def _incident(visitor: Visitor) -> Shown:
+    visitor, incident = at_incident(visitor)
+    summary, bucket_s = await read_metric(visitor)
+    chart = metric_chart(incident.rule.metric, summary, visitor.view.time_range, bucket_s)
+    return Shown(
+        visitor=visitor,
+        title=f"Incident {incident.incident_id}: {incident.rule.name}",
+        drawings=[("metric", chart_drawing(chart))],
+        facts=(f"{condition_of(incident.rule)}.", f"Cause: {cause_of(incident.cause)}.", _buckets(visitor)),
+    )
+
+
 async def _fleet_drawings(visitor: Visitor, count: int) -> list[tuple[str, Drawing]]:
     """Whose fault, and the first charts of the overview."""
     view, bucket_s = visitor.view, bucket_s_of(visitor.view.time_range)
@@ -182,4 +197,5 @@ PICTURES: Final[Mapping[str, PagePictures]] = {
     "network": PagePictures((WHOLE, "verdicts", "latency", "loss"), _network),
     "paths": PagePictures(("graph",), _paths),
     "session": PagePictures(("path", "waterfall"), _session),
+    "incident": PagePictures(("metric",), _incident),
 }

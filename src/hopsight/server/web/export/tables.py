@@ -26,4 +26,5 @@ TABLES: Final[Mapping[str, Mapping[str, ReadTable]]] = {
     "session": session_tables.SESSION,
     "last-round": session_tables.LAST_ROUND,
     "alerts": alert_tables.ALERTS,
+    "incident": alert_tables.INCIDENT,
 }
