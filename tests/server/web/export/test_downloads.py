@@ -64,8 +64,7 @@ async def test_every_link_of_every_page_answers(server: Any) -> None:
     }
     await measure(server, agent_id, range(1, 4), **place)
     paths = ("/", "/ranks?by=ssid&order=loss", "/agents", f"/agents/{agent_id}", "/networks",
-             f"/networks/{NETWORK}", "/last-round", "/alerts")  # fmt: skip
-    paths += (f"/alerts/{await opened(server)}",)
+             f"/networks/{NETWORK}", "/last-round", "/alerts", f"/alerts/{await opened(server)}")  # fmt: skip
     seen = []
     async with person(server) as client:
         await sign_in(server, client)
