@@ -63,11 +63,11 @@ async def events_of(answer: aiohttp.ClientResponse, *names: str) -> AsyncIterato
 
 @asynccontextmanager
 async def stream(
-    port: int, aid: int | None = None, *, token: str = "", **headers: str
+    port: int, aid: int | None = None, *, token: str = "", last_id: str = "", cookie: str = ""
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """An open stream."""
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    given = {"Authorization": token and f"Bearer {token}", "Last-Event-ID": last_id, "Cookie": cookie}
+    headers = {name: value for name, value in given.items() if value}
     url = f"http://127.0.0.1:{port}/live" + ("" if aid is None else f"?aid={aid}")
     async with (
         asyncio.timeout(PATIENCE_S),
@@ -162,9 +162,9 @@ async def test_a_stream_resumes(hasty: Any, port: int) -> None:
     """What the browser says it heard last is not told again; what is newer is told at once."""
     await hasty.store.add(USER_SESSIONS, [session(1)])
     for heard in (f"{NOW - 120}-9", "nonsense"):
-        async with stream(port, token=hasty.token, **{"Last-Event-ID": heard}) as answer:
+        async with stream(port, token=hasty.token, last_id=heard) as answer:
             assert (await anext(events_of(answer, "round")))["id"] == f"{NOW - 60}-1"
-    async with stream(port, token=hasty.token, **{"Last-Event-ID": f"{NOW - 60}-1"}) as answer:
+    async with stream(port, token=hasty.token, last_id=f"{NOW - 60}-1") as answer:
         events = events_of(answer)
         assert {(await anext(events))["event"] for _ in range(5)} == {"beat"}
 
@@ -173,7 +173,7 @@ async def test_it_ends_with_the_session(hasty: Any, port: int) -> None:
     """Whoever signs out hears that it is over, and then nothing."""
     async with person(hasty) as browser:
         secret = await sign_in(hasty, browser)
-    async with stream(port, Cookie=f"hopsight_session={secret}") as answer:
+    async with stream(port, cookie=f"hopsight_session={secret}") as answer:
         events = events_of(answer)
         assert (await anext(events))["event"] == "beat"
         hasty.accounts.sign_ins.end(secret)

@@ -14,6 +14,7 @@ from tests.server.web.test_pages_in_a_browser import signed_in
 
 from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS
 from hopsight.model.query import Record
+from hopsight.server import live as hub
 from hopsight.testing import sample_record
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
@@ -234,6 +235,20 @@ async def test_a_server_that_is_gone_is_said(filled: Any, port: int, browser: An
         await wire.cut()
         await until(tab, f"{STATE}.startsWith('Stalled: nothing heard from the server for ')")
         await wire.listen()
+        await until(tab, f"{STATE}.startsWith('Live')")
+
+
+async def test_no_room_is_said(filled: Any, port: int, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has too many live pages open is told that, not that the server is silent; with room, it is live."""
+    monkeypatch.setattr(hub, "MAX_STREAMS_OF_ONE", 0)
+    base = f"http://127.0.0.1:{port}"
+    async with browser.tab() as tab:
+        await signed_in(tab, filled, base, "light")
+        await tab.open(f"{base}/networks")
+        await until(tab, f"{STATE}.startsWith('Not live: you have too many live pages open; trying again')")
+        monkeypatch.undo()
+        # By hand: trying again by itself takes half a minute.
+        await tab.value("dispatchEvent(new Event('online'))")
         await until(tab, f"{STATE}.startsWith('Live')")
 
 

@@ -106,9 +106,10 @@ async def listen(request: Request[Any, Any, Any]) -> ASGIApp:
     services: Services = request.app.state.services
     try:
         visitor = see(request)
-        if visit_of(scope).is_head:
-            return Answer(b"", _HEADERS[0][1])
         listener = services.live.join(visitor.group.aid, visitor.principal.uid)
+        if visit_of(scope).is_head:
+            services.live.leave(listener)
+            return Answer(b"", _HEADERS[0][1])
     except REFUSALS as error:
         return _refused(scope, error)
     return Stream(services, listener, header(scope, b"last-event-id"))

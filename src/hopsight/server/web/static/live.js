@@ -12,6 +12,9 @@ const button = bar.querySelector("button");
 const OLD_S = 300;
 const TICK_MS = 1000;
 const RETRY_S = 5;
+const REFUSED_RETRY_S = 30;
+const SIGNED_OUT = "you are not signed in any more; load the page again";
+const REFUSALS = { 429: "you have too many live pages open", 503: "the server has no room for another live page" };
 
 let source = null;
 let openedAt = 0;
@@ -28,6 +31,7 @@ let held = false;
 let paused = false;
 let ended = "";
 let trouble = "";
+let refusal = "";
 
 // Seconds by this machine's wall clock, which goes on while the machine sleeps.
 function since(atMs) {
@@ -47,15 +51,17 @@ function utc(epochS) {
 }
 
 function words() {
+  const isOpen = source?.readyState === EventSource.OPEN;
   const silentS = since(heardAt);
   const ageS = Math.max(0, Date.now() / 1000 + offsetS - round);
   if (ended) return ["Ended", ended];
   if (paused) return ["Paused", `as of ${utc(fetchedAt / 1000 + offsetS)}`];
+  if (refusal && !isOpen) return ["Not live", `${refusal}; trying again`];
   if (silentS > setting("silentS") && Date.now() > graceUntil) {
     return ["Stalled", `nothing heard from the server for ${duration(silentS)} (reconnecting)`];
   }
   if (trouble) return ["Not renewed", trouble];
-  if (!source || source.readyState !== EventSource.OPEN) return ["Connecting", `last heard ${duration(silentS)} ago`];
+  if (!isOpen) return ["Connecting", `last heard ${duration(silentS)} ago`];
   if (!round) return ["Live", "no round yet"];
   if (ageS > OLD_S) return [`No new round for ${duration(Math.floor(ageS / OLD_S) * OLD_S)}`, `the last was ${utc(round)}`];
   return ["Live", `last round ${utc(round)}, ${duration(ageS)} ago`];
@@ -109,7 +115,10 @@ function open() {
     heard(event);
     tick();
   });
-  source.addEventListener("over", () => end("you are not signed in any more; load the page again"));
+  source.addEventListener("open", () => {
+    refusal = "";
+  });
+  source.addEventListener("over", () => end(SIGNED_OUT));
   source.addEventListener("error", refused);
 }
 
@@ -118,14 +127,15 @@ async function refused() {
   say();
   const mine = source;
   if (!mine || mine.readyState !== EventSource.CLOSED) return;
-  const abort = new AbortController();
   try {
-    const answer = await fetch(bar.dataset.live, { method: "HEAD", signal: abort.signal });
+    const { status } = await fetch(bar.dataset.live, { method: "HEAD" });
     if (mine !== source) return;
-    if (answer.status === 400 || answer.status === 401) end("you are not signed in any more; load the page again");
+    if (status === 400 || status === 401) end(SIGNED_OUT);
+    else refusal = REFUSALS[status] ?? "";
   } catch {
-    // Not there: the next tick tries again.
+    refusal = "";
   }
+  say();
 }
 
 async function fetchPage() {
@@ -134,7 +144,7 @@ async function fetchPage() {
   try {
     const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(60_000) });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
-      end("you are not signed in any more; load the page again");
+      end(SIGNED_OUT);
       return;
     }
     trouble = answer.ok ? "" : `the server answered ${answer.status}; trying again`;
@@ -160,7 +170,8 @@ function tick() {
   if (paused || ended || document.hidden) return;
   const isSilent = since(heardAt) > setting("silentS");
   const isClosed = !source || source.readyState === EventSource.CLOSED;
-  if ((isClosed && since(openedAt) > RETRY_S) || (isSilent && since(openedAt) > setting("silentS"))) open();
+  const retryS = refusal ? REFUSED_RETRY_S : RETRY_S;
+  if ((isClosed && since(openedAt) > retryS) || (isSilent && since(openedAt) > setting("silentS"))) open();
   const ageS = since(fetchedAt);
   const isDue = (told !== shown && ageS >= setting("everyS")) || ageS >= setting("alsoS");
   if (isDue && !isSilent && !isClosed && !busy && !held) fetchPage();
