@@ -1,15 +1,18 @@
 """Pictures before they are drawn: what is said in them, where things are, and colours of one source."""
 
 import re
+import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
 from hopsight.model.times import TimeRange
+from hopsight.server.picture_work import FONTS
 from hopsight.server.web.charts import WIDTH, Chart, Series, draw_chart
 from hopsight.server.web.export.page_pictures import styles_of
-from hopsight.server.web.export.picture_files import picture_svg
+from hopsight.server.web.export.picture_files import DRAWN, picture_svg
 from hopsight.server.web.export.pictures import MAX_PIXELS, Drawing, Mark, chart_drawing, lay_out
 from hopsight.server.web.export.style_sheets import drawing_styles
 
@@ -35,10 +38,39 @@ def texts(tree: Any) -> list[str]:
 
 def test_a_picture_says_what_it_is_about() -> None:
     """Title, facts, unit, legend and samples are in it; a name is text, however it is spelled."""
-    found = texts(drawn(chart_drawing(chart([1.0, 2.0])), "<b> & \x00", "Simulated data.", "Filters: none."))
-    assert found[0] == "<b> & \ufffd"
+    found = texts(
+        drawn(chart_drawing(chart([1.0, 2.0])), "<b> 東 & \x00", "Simulated data.", "Filters: none.")
+    )
+    assert found[0] == "<b> \ufffd & \ufffd"
     for text in ("Simulated data.", "Filters: none.", "Latency, ms", "p95", "2 samples, UTC"):
         assert text in found
+
+
+@pytest.mark.parametrize("file", FONTS)
+def test_fonts_have_what_is_drawn(file: str) -> None:
+    """Every letter that pictures let through is in both fonts, and the sign that stands for the others."""
+    known = letters(Path(file).read_bytes())
+    wanted = {each for first, last in DRAWN for each in range(first, last + 1)} - {0x38D}
+    assert wanted <= known
+    assert 0xFFFD in known
+
+
+def letters(font: bytes) -> set[int]:
+    """What a TrueType font has a picture of: the segments of its character map (format 4)."""
+    tables = {
+        font[at : at + 4]: struct.unpack_from(">I", font, at + 8)[0]
+        for at in range(12, 12 + 16 * struct.unpack_from(">H", font, 4)[0], 16)
+    }
+    start = tables[b"cmap"]
+    offsets = [
+        struct.unpack_from(">I", font, start + 8 + 8 * number)[0]
+        for number in range(struct.unpack_from(">H", font, start + 2)[0])
+    ]
+    at = next(start + each for each in offsets if struct.unpack_from(">H", font, start + each)[0] == 4)
+    count = struct.unpack_from(">H", font, at + 6)[0] // 2
+    ends = struct.unpack_from(f">{count}H", font, at + 14)
+    starts = struct.unpack_from(f">{count}H", font, at + 16 + 2 * count)
+    return {each for first, last in zip(starts, ends, strict=True) for each in range(first, last + 1)}
 
 
 def test_what_was_not_measured_is_said() -> None:

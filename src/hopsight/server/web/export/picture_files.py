@@ -12,7 +12,13 @@ from hopsight.server.web.rendering import render_text
 from hopsight.server.web.visitor import Visitor
 
 _SIMULATED: Final = "Simulated data. Nothing in this picture was measured."
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+DRAWN: Final = (
+    (0x20, 0x7E), (0xA0, 0x24F), (0x2B0, 0x2E9), (0x300, 0x34F), (0x370, 0x377), (0x37A, 0x37F),
+    (0x384, 0x38A), (0x38E, 0x3A1), (0x3A3, 0x525), (0x1E00, 0x1EFB), (0x2000, 0x2064), (0x20A0, 0x20B5),
+    (0x2190, 0x22FF), (0x25A0, 0x25FF),
+)  # fmt: skip
+"""What the fonts have: first and last of each range. Others would be left out without a trace."""
+_NOT_DRAWN: Final = re.compile(f"[^\n{''.join(f'{chr(first)}-{chr(last)}' for first, last in DRAWN)}]")
 
 
 async def draw_png(visitor: Visitor, pictures: PagePictures, name: str) -> bytes:
@@ -61,4 +67,4 @@ def picture_svg(picture: Picture, styles: tuple[str, ...], *, is_simulated: bool
         row_height=ROW_HEIGHT,
         waterfall_rows=WATERFALL_ROWS,
     )
-    return _NO_XML.sub("\ufffd", svg)
+    return _NOT_DRAWN.sub("\ufffd", svg)
