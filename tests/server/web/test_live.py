@@ -215,7 +215,7 @@ async def test_only_the_newest_counts() -> None:
         count_by = store.count_by
 
     watched: Any = Counting()
-    tested = Hub(watched, FakeClock(), Metrics(), Pace(gap_s=0.3, poll_s=60))
+    tested = Hub(watched, FakeClock(), Metrics(), Pace(gap_s=1.0, poll_s=60))
     listener = tested.join(AID, 1)
     assert await listener.wait(0.1) is None
     for number in range(50, 0, -1):

@@ -228,6 +228,31 @@ async def test_silence_of_the_server_is_said(filled: Any, port: int, browser: An
         await until(tab, f"{STATE}.startsWith('Live') && {SESSIONS} == '71'")
 
 
+async def test_a_sleep_of_the_machine_is_said(filled: Any, port: int, browser: Any) -> None:
+    """After an hour's sleep the page does not go on as if it were live: it has heard nothing for so long."""
+    async with Wire(port) as wire, watching(browser, filled, wire.base, "/?window=24h") as tab:
+        wire.open.clear()
+        await tab.value("const now = Date.now; Date.now = () => now.call(Date) + 3600_000; 0")
+        await until(tab, f"{STATE}.startsWith('Stalled: nothing heard from the server for 60 min')")
+        wire.open.set()
+        await until(tab, f"{STATE}.startsWith('Live: last round')")
+
+
+async def test_a_tab_that_nobody_sees_listens_to_nothing(filled: Any, port: int, browser: Any) -> None:
+    """Hidden, it lets its stream go and fetches nothing; seen again, it catches up."""
+    async with watching(browser, filled, f"http://127.0.0.1:{port}", "/?window=24h") as tab:
+        await be_hasty(tab)
+        show = "Object.defineProperty(document, 'hidden', {{value: {}, configurable: true}}), "
+        show += "document.dispatchEvent(new Event('visibilitychange')), 0"
+        await tab.value(show.format("true"))
+        await filled.store.add(USER_SESSIONS, [session(1)])
+        await asyncio.sleep(1.5)
+        assert b"hopsight_live_streams 0.0" in filled.app.services.metrics.expose()
+        assert await tab.value(SESSIONS) == "70"
+        await tab.value(show.format("false"))
+        await until(tab, f"{SESSIONS} == '71' && {STATE}.startsWith('Live')")
+
+
 async def test_a_server_that_is_gone_is_said(filled: Any, port: int, browser: Any) -> None:
     """When connections are refused, the page says that it is stalled, and finds the server again."""
     async with Wire(port) as wire, watching(browser, filled, wire.base, "/?window=24h") as tab:

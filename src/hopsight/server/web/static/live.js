@@ -12,6 +12,8 @@ const button = bar.querySelector("button");
 const OLD_S = 300;
 const TICK_MS = 1000;
 const RETRY_S = 5;
+// A page that takes the server long is asked for less often: at most this share of the time.
+const REST = 10;
 const REFUSED_RETRY_S = 30;
 const SIGNED_OUT = "you are not signed in any more; load the page again";
 const REFUSALS = { 429: "you have too many live pages open", 503: "the server has no room for another live page" };
@@ -26,6 +28,7 @@ let round = Number(bar.dataset.round);
 let told = null;
 let shown = null;
 let fetchedAt = Date.now();
+let tookS = 0;
 let busy = false;
 let held = false;
 let paused = false;
@@ -141,6 +144,7 @@ async function refused() {
 async function fetchPage() {
   busy = true;
   const wanted = told;
+  const askedAt = performance.now();
   try {
     const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(60_000) });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") {
@@ -149,6 +153,7 @@ async function fetchPage() {
     }
     trouble = answer.ok ? "" : `the server answered ${answer.status}; trying again`;
     if (answer.ok) {
+      tookS = (performance.now() - askedAt) / 1000;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       while (held) await new Promise((done) => setTimeout(done, 100));
       if (paused) return;
@@ -173,7 +178,7 @@ function tick() {
   const retryS = refusal ? REFUSED_RETRY_S : RETRY_S;
   if ((isClosed && since(openedAt) > retryS) || (isSilent && since(openedAt) > setting("silentS"))) open();
   const ageS = since(fetchedAt);
-  const isDue = (told !== shown && ageS >= setting("everyS")) || ageS >= setting("alsoS");
+  const isDue = ageS >= REST * tookS && ageS >= setting(told === shown ? "alsoS" : "everyS");
   if (isDue && !isSilent && !isClosed && !busy && !held) fetchPage();
 }
 
