@@ -62,6 +62,11 @@ class OrganizationAccounts:
         with self._database.write() as connection:
             user_changes.remove_token(connection, org_id, uid, token_id, self._change(by))
 
+    def end_sessions(self, org_id: int, uid: int, by: Actor = CONSOLE) -> None:
+        """Sign a user of an organization out of every browser."""
+        with self._database.write(changes_rights=False) as connection:
+            user_changes.end_sessions(connection, org_id, uid, self._change(by))
+
     def add_group(self, org_id: int, name: str, uid: int, by: Actor = CONSOLE) -> int:
         """Add an account group to an organization, with its maker as organization admin; its ID."""
         with self._database.write() as connection:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from hopsight.accounts import organization_users, schema, users
+from hopsight.accounts import browser_sessions, organization_users, schema, users
 from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_email, checked_name
 from hopsight.accounts.listings import OrganizationUser, Token
@@ -118,6 +118,13 @@ def remove_token(connection: Connection, org_id: int, uid: int, token_id: int, c
     if gone.rowcount == 0:
         raise NotFoundError(f"User {uid} has no token {token_id}")
     _note(connection, org_id, user, "User token deleted", change, Resource(type="token", name=str(token_id)))
+
+
+def end_sessions(connection: Connection, org_id: int, uid: int, change: Change) -> None:
+    """Sign a user out of every browser."""
+    user = _token_owner(connection, org_id, uid, change.by.uid)
+    browser_sessions.end_of_user(connection, uid)
+    _note(connection, org_id, user, "User signed out", change)
 
 
 def _check_roles(connection: Connection, org_id: int, roles: Mapping[int, Role]) -> None:

@@ -1,4 +1,4 @@
-"""One's own account: the password, and where one is signed in."""
+"""One's own account: the password, tokens, and where one is signed in."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from hopsight.accounts.passwords import MIN_CHARS, checked_password
 from hopsight.errors import InvalidValueError, NotFoundError
 from hopsight.server.api.answers import Answer
 from hopsight.server.web import cookies
+from hopsight.server.web.admin.user_forms import number, token_rows
 from hopsight.server.web.forms import Form, read_form, require_csrf, see_other
 from hopsight.server.web.password_gate import check_password
 from hopsight.server.web.refusals import REFUSALS, refusal
@@ -24,6 +25,7 @@ PATH: Final = "/account"
 _DONE: Final = {
     "password": "Your password is changed; everywhere else you are signed out",
     "session": "That session is over",
+    "token": "The token is deleted",
     "others": "Everywhere else you are signed out",
 }
 _OTHERS: Final = "others"
@@ -93,6 +95,35 @@ async def end_session(request: Request[Any, Any, Any]) -> Answer:
     return see_other(f"{PATH}?done=session")
 
 
+@post(f"{PATH}/tokens")
+async def make_token(request: Request[Any, Any, Any]) -> Answer:
+    """Make a token of one's own; this answer alone shows it."""
+    try:
+        visitor = see(request)
+        await read_form(request)
+        require_csrf(request, visitor)
+        principal = visitor.principal
+        _, token = visitor.services.accounts.add_token(principal.org_id, principal.uid, visitor.actor)
+        return _page(visitor, done="The token is made", secret=token)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
+@post(f"{PATH}/tokens/delete")
+async def delete_token(request: Request[Any, Any, Any]) -> Answer:
+    """Delete a token of one's own; sessions that were begun with it end."""
+    try:
+        visitor = see(request)
+        form = await read_form(request)
+        require_csrf(request, visitor)
+        principal = visitor.principal
+        token_id = number("token", form.one("token"))
+        visitor.services.accounts.remove_token(principal.org_id, principal.uid, token_id, visitor.actor)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+    return see_other(f"{PATH}?done=token")
+
+
 async def _change(visitor: Visitor, form: Form) -> Answer:
     services, email = visitor.services, visitor.principal.email
     sign_ins = services.accounts.sign_ins
@@ -116,7 +147,11 @@ async def _change(visitor: Visitor, form: Form) -> Answer:
     return see_other(location, cookies.write_cookie(visitor.scope, services.config, cookies.SESSION, secret))
 
 
-def _page(visitor: Visitor, *, message: str = "", done: str = "", status: int = 200) -> Answer:
+def _page(
+    visitor: Visitor, *, message: str = "", done: str = "", status: int = 200, secret: str = ""
+) -> Answer:
+    principal = visitor.principal
+    tokens = visitor.services.accounts.tokens_of(principal.org_id, principal.uid, visitor.actor)
     sign_ins = visitor.services.accounts.sign_ins
     sessions = sign_ins.sessions_of(visitor.principal.uid)
     page = visitor.render(
@@ -126,6 +161,8 @@ def _page(visitor: Visitor, *, message: str = "", done: str = "", status: int = 
         done=done,
         has_password=sign_ins.password_of(visitor.principal.email) is not None,
         min_chars=MIN_CHARS,
+        tokens=token_rows(tokens),
+        secret=secret,
         rows=[_row(session, visitor.session_id) for session in sessions],
     )
     page.status = status
@@ -147,4 +184,4 @@ def _minute(time_s: int) -> str:
     return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M}"
 
 
-HANDLERS: Final[list[Any]] = [show_account, change_password, end_session]
+HANDLERS: Final[list[Any]] = [show_account, change_password, end_session, make_token, delete_token]

@@ -2,6 +2,6 @@
 
 from typing import Any, Final
 
-from hopsight.server.web.admin import home
+from hopsight.server.web.admin import home, users, users_access
 
-HANDLERS: Final[list[Any]] = [*home.HANDLERS]
+HANDLERS: Final[list[Any]] = [*home.HANDLERS, *users.HANDLERS, *users_access.HANDLERS]

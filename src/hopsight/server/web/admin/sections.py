@@ -11,6 +11,10 @@ PATH: Final = "/admin"
 _WRITERS: Final = frozenset({Role.ORG_ADMIN, Role.ACCOUNT_ADMIN})
 
 
+ORG_ADMINS: Final = frozenset({Role.ORG_ADMIN})
+"""Who manages the organization: its users and account groups."""
+
+
 class AdminSection(Struct, frozen=True):
     """A page: its path, what it is called, what it is for in a sentence, and who may see it."""
 
@@ -21,7 +25,14 @@ class AdminSection(Struct, frozen=True):
 
 
 # One row for each page that is served.
-SECTIONS: Final[tuple[AdminSection, ...]] = ()
+SECTIONS: Final[tuple[AdminSection, ...]] = (
+    AdminSection(
+        "/admin/users",
+        "Users",
+        "Who may sign in and see what: roles, tokens, open sessions.",
+        ORG_ADMINS,
+    ),
+)
 
 
 def sections_for(role: Role) -> list[AdminSection]:
