@@ -89,6 +89,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "remove_user": lambda w: w.accounts.remove_user(w.org_id, w.other_uid, by=BY),
     "add_token": lambda w: w.accounts.add_token(w.org_id, w.other_uid, by=BY),
     "remove_token": lambda w: w.accounts.remove_token(w.org_id, w.other_uid, 1, by=BY),
+    "end_sessions": lambda w: w.accounts.end_sessions(w.org_id, w.other_uid, by=BY),
     "create_group_key": lambda w: w.accounts.create_group_key(w.aid, by=BY),
     "delete_group_key": lambda w: w.accounts.delete_group_key(1, by=BY),
     "enrol": lambda w: w.enrol(),

@@ -19,7 +19,7 @@ from hopsight.accounts import (
 )
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.alerts import Alerts
-from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent
+from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent, Words
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
@@ -378,6 +378,24 @@ class Accounts(OrganizationAccounts):
         scope = audit.Scope(aids, org_ids)
         with self._database.read() as connection:
             return audit.events(connection, scope, first_s=first_s, last_s=last_s, after=after, limit=limit)
+
+    def newest_audit_events(
+        self,
+        aids: Collection[int],
+        words: Words,
+        *,
+        first_s: int,
+        last_s: int,
+        org_ids: Collection[int] = (),
+        before: int | None = None,
+        limit: int = 1000,
+    ) -> list[AuditEvent]:
+        """The same, newest first, those that have ``words``; ``before``: ID of the page before's last."""
+        scope = audit.Scope(aids, org_ids)
+        with self._database.read() as connection:
+            return audit.newest(
+                connection, scope, words, first_s=first_s, last_s=last_s, before=before, limit=limit
+            )
 
     def add_target(
         self, aid: int, target: Target, agent_ids: Collection[str] = (), by: Actor = CONSOLE

@@ -1,11 +1,11 @@
 """The log of changes: who did what, when, from where. Written in the transaction of the change itself."""
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, and_, insert, or_, select
+from sqlalchemy import Connection, Row, Select, and_, insert, or_, select
 
 from hopsight.accounts import schema
 
@@ -89,6 +89,14 @@ class Scope(NamedTuple):
     org_ids: Collection[int] = ()
 
 
+class Words(NamedTuple):
+    """What an event is to have in it, each anywhere, in any case of ASCII letters; empty: anything."""
+
+    who: str = ""
+    event: str = ""
+    resource: str = ""
+
+
 def events(
     connection: Connection, scope: Scope, *, first_s: int, last_s: int, after: int, limit: int
 ) -> list[AuditEvent]:
@@ -100,22 +108,57 @@ def events(
         .order_by(table.c.event_id)
         .limit(limit)
     )
-    if scope.aids is not None:
-        of_no_group = and_(table.c.aid.is_(None), table.c.org_id.in_(scope.org_ids))
-        query = query.where(or_(table.c.aid.in_(scope.aids), of_no_group))
-    return [
-        AuditEvent(
-            event_id=row.event_id,
-            time_s=row.time_s,
-            aid=row.aid,
-            uid=row.uid,
-            who=row.who,
-            ip_address=row.ip_address,
-            event=row.event,
-            resources=_resources.decode(row.resources),
+    return [_event(row) for row in connection.execute(_within(query, scope))]
+
+
+def newest(
+    connection: Connection,
+    scope: Scope,
+    words: Words,
+    *,
+    first_s: int,
+    last_s: int,
+    before: int | None,
+    limit: int,
+) -> list[AuditEvent]:
+    """Events that have these words, the newest first, older than ``before``."""
+    table = schema.audit_events
+    query = (
+        select(table)
+        .where(
+            table.c.time_s.between(first_s, last_s),
+            table.c.who.icontains(words.who, autoescape=True),
+            table.c.event.icontains(words.event, autoescape=True),
+            # Resources are JSON: what is looked for is spelled as it is there.
+            table.c.resources.icontains(msgspec.json.encode(words.resource).decode()[1:-1], autoescape=True),
         )
-        for row in connection.execute(query)
-    ]
+        .order_by(table.c.event_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(table.c.event_id < before)
+    return [_event(row) for row in connection.execute(_within(query, scope))]
+
+
+def _within(query: Select[Any], scope: Scope) -> Select[Any]:
+    if scope.aids is None:
+        return query
+    table = schema.audit_events
+    of_no_group = and_(table.c.aid.is_(None), table.c.org_id.in_(scope.org_ids))
+    return query.where(or_(table.c.aid.in_(scope.aids), of_no_group))
+
+
+def _event(row: Row[Any]) -> AuditEvent:
+    return AuditEvent(
+        event_id=row.event_id,
+        time_s=row.time_s,
+        aid=row.aid,
+        uid=row.uid,
+        who=row.who,
+        ip_address=row.ip_address,
+        event=row.event,
+        resources=_resources.decode(row.resources),
+    )
 
 
 _resources: Final = msgspec.json.Decoder(tuple[Resource, ...])

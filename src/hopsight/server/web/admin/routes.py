@@ -2,6 +2,12 @@
 
 from typing import Any, Final
 
-from hopsight.server.web.admin import home, users, users_access
+from hopsight.server.web.admin import audit, groups, home, users, users_access
 
-HANDLERS: Final[list[Any]] = [*home.HANDLERS, *users.HANDLERS, *users_access.HANDLERS]
+HANDLERS: Final[list[Any]] = [
+    *home.HANDLERS,
+    *users.HANDLERS,
+    *users_access.HANDLERS,
+    *groups.HANDLERS,
+    *audit.HANDLERS,
+]

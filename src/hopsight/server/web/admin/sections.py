@@ -32,6 +32,13 @@ SECTIONS: Final[tuple[AdminSection, ...]] = (
         "Who may sign in and see what: roles, tokens, open sessions.",
         ORG_ADMINS,
     ),
+    AdminSection(
+        "/admin/groups",
+        "Account groups",
+        "Who and what belongs together: users and agents of each, adding, naming, deleting.",
+        ORG_ADMINS,
+    ),
+    AdminSection("/admin/audit", "Audit log", "What was changed, by whom, when and from where."),
 )
 
 
