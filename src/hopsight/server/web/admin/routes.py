@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from hopsight.server.web.admin import audit, groups, home, users, users_access
+from hopsight.server.web.admin import audit, groups, home, privacy, users, users_access
 
 HANDLERS: Final[list[Any]] = [
     *home.HANDLERS,
@@ -10,4 +10,5 @@ HANDLERS: Final[list[Any]] = [
     *users_access.HANDLERS,
     *groups.HANDLERS,
     *audit.HANDLERS,
+    *privacy.HANDLERS,
 ]

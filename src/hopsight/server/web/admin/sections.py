@@ -39,6 +39,12 @@ SECTIONS: Final[tuple[AdminSection, ...]] = (
         ORG_ADMINS,
     ),
     AdminSection("/admin/audit", "Audit log", "What was changed, by whom, when and from where."),
+    AdminSection(
+        "/admin/privacy",
+        "Privacy",
+        "What is known of people, how long it stays, and what there is of one person.",
+        ORG_ADMINS,
+    ),
 )
 
 
