@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from tests.server.web.test_overview import NOW, session
 
+from hopsight.model.accounts import Role
 from hopsight.model.dimensions import USER_SESSIONS
+from hopsight.server.web.admin.sections import SECTIONS
 from hopsight.server.web.navigation import NAVIGATION
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 PAGES = [*(item.path for item in NAVIGATION), "/ranks?by=visitedSite", "/account", "/docs"]
+PAGES += [*(section.path for section in SECTIONS), "/admin/users/1", "/admin/users/1/delete"]
 # Faults of a page, from its first moment: what its policy forbids, and errors of scripts.
 WATCH = """
 window.faults = [];
@@ -43,7 +46,7 @@ async def signed_in(tab: Any, server: Any, base: str, colours: str) -> None:
     feature = {"name": "prefers-color-scheme", "value": colours}
     await tab.call("Emulation.setEmulatedMedia", features=[feature])
     await tab.open(f"{base}/sign-in?next=/account")
-    await tab.send_form("/sign-in", token=server.token)
+    await tab.send_form("/sign-in", token=server.tokens[Role.ORG_ADMIN])
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
