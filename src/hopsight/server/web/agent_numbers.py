@@ -2,20 +2,22 @@
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from hopsight.model.aggregates import Group, Summary
-from hopsight.model.sessions import NetworkSession
+from hopsight.model.sessions import Destination, NetworkSession
 from hopsight.model.states import AgentState
 from hopsight.model.system import SystemMetrics
 from hopsight.model.times import TimeRange, format_utc
 from hopsight.model.user_sessions import UserSession
-from hopsight.server.web.charts import LEFT, RIGHT, WIDTH, Chart, Series, draw_chart
+from hopsight.server.web.charts import Chart, Series, draw_chart, place_of
 from hopsight.server.web.overview_numbers import bucket_starts
+from hopsight.server.web.whereabouts import is_measured
 
 _sessions: Final = msgspec.json.Decoder(NetworkSession).decode
 _tests: Final = msgspec.json.Decoder(UserSession).decode
@@ -52,12 +54,19 @@ class MachineSeries(Struct, frozen=True, kw_only=True):
 
 
 class SessionRow(Struct, frozen=True, kw_only=True):
-    """One session of the list."""
+    """One session of the list.
+
+    Args:
+        measured: what its probes found; None: there is no network session of it.
+        verdict: the segment at fault, empty when there is none or it is not known.
+    """
 
     session_id: str
     date: str
     site: str
     score: float | None
+    measured: Destination | None = None
+    verdict: str = ""
 
 
 def newest_start(summary: Summary, most: int) -> tuple[int | None, bool]:
@@ -113,7 +122,7 @@ def state_bands(bodies: Sequence[bytes], time_range: TimeRange) -> list[Band]:
         end_s = min(state.end_ms / 1000, time_range.end_s)
         if end_s < start_s:
             continue
-        left, right = _place(start_s, time_range), _place(end_s, time_range)
+        left, right = place_of(start_s, time_range), place_of(end_s, time_range)
         bands.append(
             Band(
                 state=state.state,
@@ -132,8 +141,7 @@ def stays(kind: str, groups: Sequence[Group], time_range: TimeRange, bucket_s: i
     first = time_range.start_s // bucket_s * bucket_s
     found = []
     for group in groups:
-        seen = [index for index, value in enumerate(group.trend) if value is not None]
-        seen = seen or [index for index, value in enumerate(group.trend_loss) if value is not None]
+        seen = [index for index in range(len(group.trend)) if is_measured(group, index)]
         if group.value is not None and seen:
             start_s, end_s = first + seen[0] * bucket_s, first + (seen[-1] + 1) * bucket_s
             found.append(
@@ -148,23 +156,28 @@ def stays(kind: str, groups: Sequence[Group], time_range: TimeRange, bucket_s: i
     return sorted(found, key=lambda stay: (stay.first, stay.value))
 
 
-def session_rows(bodies: Sequence[bytes], most: int) -> list[SessionRow]:
-    """The newest sessions, newest first."""
+def session_rows(
+    bodies: Sequence[bytes],
+    most: int,
+    machine: Sequence[bytes] = (),
+    verdicts: Mapping[str, str] = MappingProxyType({}),
+) -> list[SessionRow]:
+    """The newest sessions, newest first; ``machine``: their network sessions; ``verdicts`` by session ID."""
     newest = list(map(_tests, bodies))[-most:]
+    shown = {session.user_session_id for session in newest}
+    found = {each.user_session_id: each.destination for each in map(_sessions, machine)}
+    measured = {session_id: found[session_id] for session_id in shown & found.keys()}
     return [
         SessionRow(
             session_id=session.user_session_id,
             date=session.date,
             site=session.visited_site,
             score=session.experience_score,
+            measured=measured.get(session.user_session_id),
+            verdict=verdicts.get(session.user_session_id, ""),
         )
         for session in reversed(newest)
     ]
-
-
-def _place(at_s: float, time_range: TimeRange) -> float:
-    share = (at_s - time_range.start_s) / max(1, time_range.end_s - time_range.start_s)
-    return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
 def cpu_percent(metrics: SystemMetrics) -> float | None:

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from litestar import get
 from litestar.connection import Request
 from msgspec import Struct, structs
 
 from hopsight.errors import NotFoundError
 from hopsight.model.agents import Agent
-from hopsight.model.aggregates import Measures, Summary
+from hopsight.model.aggregates import Group, Measures, Summary
 from hopsight.model.dimensions import AGENT_STATES, NETWORK_SESSIONS, USER_SESSIONS
+from hopsight.model.query import Filter
 from hopsight.model.times import format_utc
+from hopsight.model.user_sessions import UserSession
 from hopsight.server.api.answers import Answer
 from hopsight.server.web.agent_numbers import (
     Stay,
@@ -26,6 +29,7 @@ from hopsight.server.web.overview_numbers import overview_charts
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.view import WINDOWS, bucket_s_of
 from hopsight.server.web.visitor import Visitor, see
+from hopsight.server.web.whereabouts import LANE_HEIGHT, lanes_of
 
 PATH: Final = "/agents"
 PER_PAGE: Final = 100
@@ -34,15 +38,20 @@ MOST_SESSIONS: Final = 1_000
 SHOWN_SESSIONS: Final = 50
 ALIVE_S: Final = 180
 """An agent asks for its configuration every ten seconds: silent for so long, it is not there."""
+MOST_PLACES: Final = 20
 _TREND_BUCKETS: Final = 48
+_decode_session: Final = msgspec.json.Decoder(UserSession).decode
 _STAYS: Final = (
     ("connection", "connection"),
     ("network", "network_id"),
     ("Wi-Fi", "ssid"),
     ("access point", "bssid"),
     ("gateway", "gateway"),
+    ("location", "location"),
     ("VPN", "vpn_target"),
 )
+
+_LANES: Final = frozenset({"connection", "Wi-Fi", "access point", "gateway", "location", "VPN"})
 
 
 class AgentRow(Struct, frozen=True, kw_only=True):
@@ -130,6 +139,8 @@ async def _read(visitor: Visitor, agent_id: str) -> Answer:
     bucket_s = bucket_s_of(view.time_range)
     summary = await visitor.services.store.summarize(view.query(USER_SESSIONS), bucket_s)
     newest = await read_newest(visitor, summary)
+    attachments = await read_attachments(visitor)
+    lanes = lanes_of([each for each in attachments if each[0] in _LANES], view.time_range, bucket_s)
     return visitor.render(
         "agent.html",
         path=f"{PATH}/{agent_id}",
@@ -143,12 +154,17 @@ async def _read(visitor: Visitor, agent_id: str) -> Answer:
         band_ticks=time_ticks(view.time_range),
         machine=machine_charts(newest.machine, view.time_range, bucket_s),
         machine_since=None if newest.cut_at_s is None else format_utc(newest.cut_at_s),
-        stays=await read_stays(visitor),
-        sessions=session_rows(newest.sessions, SHOWN_SESSIONS),
+        stays=stays_of(attachments, visitor),
+        lanes=lanes,
+        lanes_height=len(lanes) * LANE_HEIGHT,
+        sessions=session_rows(
+            newest.sessions, SHOWN_SESSIONS, newest.machine, await read_verdicts(visitor, newest)
+        ),
         windows=WINDOWS,
         back=view.without_filter("agentId", agent_id).url(PATH),
         overview_url=view.url("/"),
         shown_sessions=SHOWN_SESSIONS,
+        bucket_minutes=bucket_s // 60,
     )
 
 
@@ -206,15 +222,50 @@ def _narrowed(visitor: Visitor, agent_id: str) -> Visitor:
     return structs.replace(visitor, view=view.with_filter("agentId", agent_id))
 
 
+async def read_attachments(visitor: Visitor) -> list[tuple[str, list[Group]]]:
+    """What the agent was attached to, by kind, most used first."""
+    bucket_s, query = bucket_s_of(visitor.view.time_range), visitor.view.query(USER_SESSIONS)
+    return [
+        (
+            kind,
+            await visitor.services.store.rank(
+                query, column, bucket_s=bucket_s, order="records", limit=MOST_PLACES
+            ),
+        )
+        for kind, column in _STAYS
+    ]
+
+
 async def read_stays(visitor: Visitor) -> list[Stay]:
     """What the agent was attached to."""
-    bucket_s = bucket_s_of(visitor.view.time_range)
-    found: list[Stay] = []
-    for kind, column in _STAYS:
-        groups = await visitor.services.store.rank(
-            visitor.view.query(USER_SESSIONS), column, bucket_s=bucket_s, order="records", limit=20
-        )
+    return stays_of(await read_attachments(visitor), visitor)
+
+
+def stays_of(attachments: Sequence[tuple[str, Sequence[Group]]], visitor: Visitor) -> list[Stay]:
+    """What the agent was attached to, as rows."""
+    bucket_s, found = bucket_s_of(visitor.view.time_range), []
+    for kind, groups in attachments:
         found += stays(kind, groups, visitor.view.time_range, bucket_s)
+    return found
+
+
+async def read_verdicts(visitor: Visitor, newest: Newest) -> dict[str, str]:
+    """The verdicts of the sessions that are shown, by session ID.
+
+    A verdict is kept beside a session, not in it: one short question for each verdict that there is.
+    """
+    if not newest.sessions:
+        return {}
+    oldest = _decode_session(newest.sessions[-SHOWN_SESSIONS:][0])
+    store = visitor.services.store
+    query = visitor.view.query(USER_SESSIONS)
+    query = structs.replace(query, first_round=max(query.first_round, oldest.round_id))
+    found: dict[str, str] = {}
+    for verdict in await store.count_by(query, "verdict"):
+        if verdict is not None:
+            filters = (*query.filters, Filter("verdict", (verdict,)))
+            page = await store.page(structs.replace(query, filters=filters))
+            found |= {_decode_session(body).user_session_id: verdict for body in page.bodies}
     return found
 
 

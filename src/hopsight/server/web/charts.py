@@ -120,7 +120,7 @@ def draw_chart(
                 label=each.label,
                 style=each.style,
                 path=path_of(
-                    [_x(start_s, time_range) for start_s in starts],
+                    [place_of(start_s, time_range) for start_s in starts],
                     [None if value is None else _y(value, top) for value in each.values],
                 ),
             )
@@ -165,7 +165,7 @@ def time_ticks(time_range: TimeRange) -> list[Tick]:
     step_s = next((each for each in _STEPS_S if length_s / each <= MAX_TIME_TICKS), _STEPS_S[-1])
     first_s = -(-time_range.start_s // step_s) * step_s
     return [
-        Tick(_x(at_s, time_range), _moment(at_s, step_s))
+        Tick(place_of(at_s, time_range), _moment(at_s, step_s))
         for at_s in range(first_s, time_range.end_s + 1, step_s)
     ]
 
@@ -182,7 +182,8 @@ def _step(largest: float) -> float:
     return next(power * each for each in (1, 2, 5, 10) if power * each >= rough)
 
 
-def _x(at_s: float, time_range: TimeRange) -> float:
+def place_of(at_s: float, time_range: TimeRange) -> float:
+    """Where a moment (epoch seconds) lies on the axis; what is outside the range lies at its end."""
     length_s = max(1, time_range.end_s - time_range.start_s)
     share = min(1.0, max(0.0, (at_s - time_range.start_s) / length_s))
     return LEFT + share * (WIDTH - LEFT - RIGHT)

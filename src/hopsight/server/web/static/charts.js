@@ -72,6 +72,19 @@
     drawn.push([figure, chart, now]);
   }
 
+  // Bands lie on the axis of the charts, wherever these begin and end now.
+  function alignBands() {
+    const chart = drawn.find(([figure]) => figure.isConnected)?.[1];
+    if (!chart) return;
+    const over = chart.over.getBoundingClientRect();
+    document.querySelectorAll("svg[data-bands]").forEach((svg) => {
+      const left = svg.parentElement.getBoundingClientRect().left;
+      svg.setAttribute("viewBox", `44 0 668 ${svg.viewBox.baseVal.height}`);
+      svg.style.marginLeft = `${over.left - left}px`;
+      svg.style.width = `${over.width}px`;
+    });
+  }
+
   function columns(data) {
     return [data.times, ...data.series.map((each) => each.values)];
   }
@@ -91,10 +104,16 @@
       }
     }
     document.querySelectorAll("figure[data-chart]").forEach(draw);
+    alignBands();
   }
 
   document.querySelectorAll("figure[data-chart]").forEach(draw);
-  addEventListener("resize", () => drawn.forEach(([figure, chart]) => chart.setSize({ width: figure.clientWidth, height: 190 })));
+  // uPlot lays its axes out in a microtask of its own.
+  requestAnimationFrame(alignBands);
+  addEventListener("resize", () => {
+    drawn.forEach(([figure, chart]) => chart.setSize({ width: figure.clientWidth, height: 190 }));
+    requestAnimationFrame(alignBands);
+  });
   document.addEventListener("hopsight:renewed", drawAnew);
   dark.addEventListener("change", () => drawn.forEach(([, chart]) => chart.redraw()));
 })();
