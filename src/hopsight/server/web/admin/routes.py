@@ -2,10 +2,11 @@
 
 from typing import Any, Final
 
-from hopsight.server.web.admin import audit, groups, home, privacy, users, users_access
+from hopsight.server.web.admin import audit, connection, groups, home, privacy, users, users_access
 
 HANDLERS: Final[list[Any]] = [
     *home.HANDLERS,
+    *connection.HANDLERS,
     *users.HANDLERS,
     *users_access.HANDLERS,
     *groups.HANDLERS,

@@ -27,6 +27,9 @@ class AdminSection(Struct, frozen=True):
 # One row for each page that is served.
 SECTIONS: Final[tuple[AdminSection, ...]] = (
     AdminSection(
+        "/admin/connection", "Connection strings", "What lets new agents in: made, listed, deleted."
+    ),
+    AdminSection(
         "/admin/users",
         "Users",
         "Who may sign in and see what: roles, tokens, open sessions.",
