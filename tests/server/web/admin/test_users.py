@@ -16,7 +16,7 @@ USER = "user@example.com"
 
 def uid_of(server: Any, email: str) -> int:
     """The ID of a user."""
-    return next(user.uid for user in server.accounts.users() if user.email == email)
+    return int(next(user.uid for user in server.accounts.users() if user.email == email))
 
 
 def events(server: Any, name: str) -> list[Any]:
