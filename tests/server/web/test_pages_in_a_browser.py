@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.server.web.test_agents import enrol, measure, sleep
 from tests.server.web.test_overview import NOW, session
+from tests.server.web.test_session import stored
 
 from hopsight.model.accounts import Role
 from hopsight.model.dimensions import USER_SESSIONS
@@ -39,6 +41,16 @@ async def filled(server: Any) -> Any:
     return server
 
 
+async def pages_of_one(server: Any) -> list[str]:
+    """An agent that slept and roamed, and a session with path and pages."""
+    agent_id = enrol(server, "laptop")
+    await measure(server, agent_id, range(1, 20), ssid="Office", network_id="office", connection="Wireless")
+    await sleep(server, agent_id, 40, 20)
+    await measure(server, agent_id, range(40, 50), ssid="Home", network_id="home", connection="Wireless")
+    session_id = await stored(server)
+    return [f"/agents/{agent_id}?window=1h", f"/sessions/{session_id}", "/networks/office?window=1h"]
+
+
 async def signed_in(tab: Any, server: Any, base: str, colours: str) -> None:
     """A tab of somebody who has signed in and likes these colours."""
     await tab.call("Page.enable")
@@ -55,7 +67,7 @@ async def test_pages_are_drawn_and_accessible(filled: Any, port: int, browser: A
     base = f"http://127.0.0.1:{port}"
     async with browser.tab() as tab:
         await signed_in(tab, filled, base, colours)
-        for path in PAGES:
+        for path in [*PAGES, *await pages_of_one(filled)]:
             for width in (390, 1920):
                 await tab.open(base + path, width)
                 where = f"{path} at {width}, {colours}"
