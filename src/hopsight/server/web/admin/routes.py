@@ -2,10 +2,22 @@
 
 from typing import Any, Final
 
-from hopsight.server.web.admin import audit, connection, groups, home, privacy, users, users_access
+from hopsight.server.web.admin import (
+    agents,
+    agents_one,
+    audit,
+    connection,
+    groups,
+    home,
+    privacy,
+    users,
+    users_access,
+)
 
 HANDLERS: Final[list[Any]] = [
     *home.HANDLERS,
+    *agents.HANDLERS,
+    *agents_one.HANDLERS,
     *connection.HANDLERS,
     *users.HANDLERS,
     *users_access.HANDLERS,

@@ -27,6 +27,9 @@ class AdminSection(Struct, frozen=True):
 # One row for each page that is served.
 SECTIONS: Final[tuple[AdminSection, ...]] = (
     AdminSection(
+        "/admin/agents", "Agents", "Names, labels, measuring or not, account group, deleting, restoring."
+    ),
+    AdminSection(
         "/admin/connection", "Connection strings", "What lets new agents in: made, listed, deleted."
     ),
     AdminSection(
