@@ -10,6 +10,7 @@ from hopsight.server.web.admin import (
     groups,
     home,
     privacy,
+    targets,
     users,
     users_access,
 )
@@ -18,6 +19,7 @@ HANDLERS: Final[list[Any]] = [
     *home.HANDLERS,
     *agents.HANDLERS,
     *agents_one.HANDLERS,
+    *targets.HANDLERS,
     *connection.HANDLERS,
     *users.HANDLERS,
     *users_access.HANDLERS,

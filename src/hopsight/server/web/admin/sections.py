@@ -29,6 +29,7 @@ SECTIONS: Final[tuple[AdminSection, ...]] = (
     AdminSection(
         "/admin/agents", "Agents", "Names, labels, measuring or not, account group, deleting, restoring."
     ),
+    AdminSection("/admin/targets", "Targets", "What agents measure, how often, and which of them."),
     AdminSection(
         "/admin/connection", "Connection strings", "What lets new agents in: made, listed, deleted."
     ),
