@@ -165,3 +165,14 @@ async def test_others_are_refused(server: Any) -> None:
             assert (await send(client, path, **fields)).status_code == 404, path
     agent = server.accounts.agent(foreign, agent_id)
     assert (agent.agent_name, agent.enabled, agent.deleted) == ("pc", True, False)
+
+
+async def test_an_agents_page_leads_writers_here(server: Any) -> None:
+    """Who administers has a link to the same agent's administration; a regular user has none."""
+    agent_id = enrol(server)
+    link = f"//a[starts-with(@href, '{PATH}/{agent_id}?')]"
+    found = {}
+    for role in Role:
+        async with server.client(server.tokens[role]) as client:
+            found[role] = len(tree(await client.get(f"/agents/{agent_id}")).xpath(link))
+    assert found == {Role.ORG_ADMIN: 1, Role.ACCOUNT_ADMIN: 1, Role.USER: 0}
