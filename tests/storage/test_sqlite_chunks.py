@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query, Record
-from hopsight.storage import sqlite_columns
+from hopsight.storage import ordered, sqlite_columns
 from hopsight.storage.memory import MemoryStore
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_chunks import Chunk, claim, drop_chunks, fill, marks, read_filled
@@ -38,6 +38,9 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_columns, "SETTLED_S", 0)
     monkeypatch.setattr(sqlite_columns, "FILLS", 2)
     monkeypatch.setattr(sqlite_columns, "CLAIMS", 3)
+    # Blocks of two records, and a piece that stays beside one that does not.
+    monkeypatch.setattr(ordered, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(sqlite_columns, "LARGE_PIECE_S", ((1_200, 600), (0, 300)))
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, PageOf, Query, Record
 from hopsight.storage.aggregates import (
-    Columns,
+    Asked,
     Dims,
     check_buckets,
     check_limit,
-    columns_of,
     rank,
     summarize,
 )
+from hopsight.storage.columns import View, columns_of
 from hopsight.storage.store import Added, Erased
 
 
@@ -73,7 +73,7 @@ class MemoryStore:
     async def summarize(self, query: Query, bucket_s: int) -> Summary:
         """What all records that a question admits come to, in whole and in buckets."""
         check_buckets(query, bucket_s)
-        return summarize(*self._columns(query, None), query, bucket_s)
+        return summarize(self._asked(query, None), query, bucket_s)
 
     async def rank(
         self, query: Query, column: str, *, bucket_s: int, order: GroupOrder, limit: int
@@ -83,7 +83,7 @@ class MemoryStore:
             raise LookupError(f"{column} is no field of Dimensions")
         check_buckets(query, bucket_s)
         check_limit(limit)
-        return rank(*self._columns(query, column), query, bucket_s, order, limit)
+        return rank(self._asked(query, column), query, bucket_s, order, limit)
 
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits."""
@@ -96,7 +96,7 @@ class MemoryStore:
             if _matches(each, everything)
         ]
 
-    def _columns(self, query: Query, column: str | None) -> tuple[Columns, Dims]:
+    def _asked(self, query: Query, column: str | None) -> Asked:
         self._check_open()
         everything = structs.replace(query, after=None)
         group = self._groups.get((query.kind, query.aid), {}).values()
@@ -122,7 +122,7 @@ class MemoryStore:
             for each in dims
         ]
         numbered = np.array(asked, dtype=np.int64).reshape(len(asked), 2)
-        return columns_of(numbers), Dims(numbered[:, 0], numbered[:, 1], list(values))
+        return Asked(View([columns_of(numbers)]), Dims(numbered[:, 0], numbered[:, 1], list(values)), None)
 
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``, in all account groups."""

@@ -14,9 +14,8 @@ from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Query
 from hopsight.storage.aggregates import (
-    Columns,
+    Asked,
     Dims,
-    Numbers,
     check_buckets,
     check_limit,
     rank,
@@ -49,7 +48,7 @@ class Aggregates:
     def summary(self, query: Query, bucket_s: int) -> Summary:
         """Answer ``Store.summarize``."""
         check_buckets(query, bucket_s)
-        return self._answer(query, None, lambda found: summarize(*found, query, bucket_s), bucket_s)
+        return self._answer(query, None, lambda asked: summarize(asked, query, bucket_s), bucket_s)
 
     def ranks(self, query: Query, column: str, bucket_s: int, order: GroupOrder, limit: int) -> list[Group]:
         """Answer ``Store.rank``."""
@@ -58,25 +57,28 @@ class Aggregates:
         check_buckets(query, bucket_s)
         check_limit(limit)
         return self._answer(
-            query, column, lambda found: rank(*found, query, bucket_s, order, limit), bucket_s, order, limit
+            query, column, lambda asked: rank(asked, query, bucket_s, order, limit), bucket_s, order, limit
         )
 
     def _answer(
-        self, query: Query, column: str | None, answer: Callable[[tuple[Columns, Dims]], T], *more: object
+        self, query: Query, column: str | None, answer: Callable[[Asked], T], bucket_s: int, *more: object
     ) -> T:
         table = KINDS[query.kind].table
         place = table, query.aid, bounded(query.first_round), bounded(query.last_round)
-        self._columns.prepare(*place)
+        self._columns.prepare(self._columns.range(*place))
         with self._connection:  # dims found in one statement must hold in the next
-            columns = self._columns.read(*place)
+            place_now = self._columns.range(*place)
+            view = self._columns.read(place_now)
             version = self._columns.version()
             if version != self._version:
                 self._known.clear()
                 self._version = version
-            key = (*place, query.filters, column, *more)
+            asked_for = table, query.aid, query.filters, column
+            buckets = query.first_round // bucket_s, query.last_round // bucket_s, bucket_s
+            key = (*asked_for, place_now, buckets, *more)
             if key not in self._known:
-                found = columns, _dims(self._connection, table, query, column, columns.dim)
-                self._known[key] = answer(found)
+                dims = _dims(self._connection, table, query, column, view.last_dim + 1)
+                self._known[key] = answer(Asked(view, dims, asked_for))
                 if len(self._known) > ANSWERS:
                     self._known.popitem(last=False)
             known: T = self._known[key]
@@ -101,10 +103,9 @@ def read_measurements(connection: apsw.Connection, query: Query) -> list[Measure
     return [Measurement(places[dim], *numbers) for dim, *numbers in rows if dim in places]
 
 
-def _dims(connection: apsw.Connection, table: str, query: Query, column: str | None, used: Numbers) -> Dims:
-    """What is asked about the combinations of dimensions, up to the last that is used."""
+def _dims(connection: apsw.Connection, table: str, query: Query, column: str | None, size: int) -> Dims:
+    """What is asked about the combinations of dimensions, so many of them."""
     found = matching(connection, table, query, ("agent_id", column or "agent_id"))
-    size = int(used.max()) + 1 if len(used) else 0
     values: dict[str | None, int] = {}
     agents: dict[str, int] = {}
     agent = np.zeros(size, dtype=np.int64)

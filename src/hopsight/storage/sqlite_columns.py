@@ -18,7 +18,7 @@ import apsw
 import numpy as np
 
 from hopsight.errors import StoreUnavailableError
-from hopsight.storage.aggregates import Columns
+from hopsight.storage.columns import Columns, View
 from hopsight.storage.sqlite_chunks import (
     CHUNK_S,
     Chunk,
@@ -33,7 +33,7 @@ from hopsight.storage.sqlite_chunks import (
 CHUNKS_BYTES: Final = 128 << 20
 """Most memory for chunks."""
 VIEW_BYTES: Final = 512 << 20
-"""Most memory for the columns of the range that was asked about last; half of it once more for its chunks."""
+"""Most memory for the columns of the range that was asked about last."""
 SETTLED_S: Final = 120
 """A chunk is left alone until the newest round is so much younger: records still come."""
 FEW_ROWS: Final = 5_000
@@ -42,6 +42,9 @@ CLAIMS: Final = 1_000
 """Most chunks that one transaction claims."""
 FILLS: Final = 16
 """Most chunks that one transaction fills."""
+LARGE_PIECE_S: Final = ((6 * 3_600, 3_600), (0, CHUNK_S))
+"""Ranges that are at least so long have a large piece that begins and ends at multiples of this: the longer
+it stays the same, the better; what is beside it is read anew each time anything was added."""
 _WRITE_WAIT_S: Final = 10.0
 _NARROW: Final = (1 << 32) - CHUNK_S
 
@@ -75,14 +78,14 @@ class ColumnReader:
         self._is_closing = is_closing
         self._chunks: OrderedDict[tuple[str, int], Chunk] = OrderedDict()
         self._size = 0
-        self._view: tuple[tuple[Range, int], Columns] | None = None
-        self._base: tuple[tuple[Any, ...], Columns] | None = None
+        self._view: tuple[tuple[Range, int], View] | None = None
+        self._large: tuple[tuple[Any, ...], Columns] | None = None
 
-    def prepare(self, table: str, aid: int, first_round: int, last_round: int) -> None:
+    def prepare(self, asked: Range | None) -> None:
         """Have chunks made of all that is settled in a range; outside of any transaction."""
-        asked = self._range(table, aid, first_round, last_round)
         if asked is None or self._is_viewed(asked) or (settled := self._settled(asked)) is None:
             return
+        table, aid = asked.table, asked.aid
         known = marks(self._connection, table, aid, *settled)
         wanted = [start for stretch in self._many(asked, settled, known) for start in stretch]
         for begin in range(0, len(wanted), CLAIMS):
@@ -93,38 +96,51 @@ class ColumnReader:
         while some := list(islice(made, FILLS)):
             self._waited(partial(fill, table=table, packed=some))
 
-    def read(self, table: str, aid: int, first_round: int, last_round: int) -> Columns:
-        """The columns of a range, ``dim`` as it is in the table; inside of a transaction."""
-        asked = self._range(table, aid, first_round, last_round)
+    def range(self, table: str, aid: int, first_round: int, last_round: int) -> Range | None:
+        """A range from its first to its last record: the same for all questions that mean the same."""
+        ends: Any = self._connection.execute(
+            f"SELECT (SELECT min(round_id) FROM {table} WHERE aid = ?1 AND round_id BETWEEN ?2 AND ?3),"  # noqa: S608 - a name from KINDS
+            f" (SELECT max(round_id) FROM {table} WHERE aid = ?1 AND round_id BETWEEN ?2 AND ?3)",
+            (aid, first_round, last_round),
+        ).fetchone()
+        return None if ends[0] is None else Range(table, aid, *ends)
+
+    def read(self, asked: Range | None) -> View:
+        """The columns of a range; inside of a transaction."""
         if asked is None:
-            return _columns([])
+            return View([_columns([])])
         if self._view is not None and self._is_viewed(asked):
             return self._view[1]
         self._view = None
         first, last = start_of(asked.first_round), start_of(asked.last_round)
         known = marks(self._connection, asked.table, asked.aid, first, last)
-        columns = self._settled_columns(asked, known)
-        newest = list(self._newest(asked, known))
-        if newest:
-            columns = columns.followed_by(_columns(newest))
-        if columns.size <= VIEW_BYTES:
-            self._view = (asked, self.version()), columns
-        return columns
+        inner = _inner(asked)
+        large = {start: mark for start, mark in known.items() if start in inner}
+        others = {start: mark for start, mark in known.items() if start not in inner}
+        pieces = [self._large_piece(asked, large)] if large else []
+        rest = [_cut(self._chunk(asked, start, mark), asked) for start, mark in others.items()]
+        rest.extend(self._unclaimed_of(asked, known))
+        if rest or not pieces:
+            pieces.append(_columns(rest))
+        view = View(pieces)
+        if sum(piece.size for piece in pieces) <= VIEW_BYTES:
+            self._view = (asked, self.version()), view
+        else:
+            self._large = None
+        return view
 
-    def _settled_columns(self, asked: Range, known: dict[int, int]) -> Columns:
-        """What chunks hold: it stays as long as their marks do, whatever else is added meanwhile."""
-        whole = {start: mark for start, mark in known.items() if start + CHUNK_S - 1 <= asked.last_round}
-        key = asked.table, asked.first_round, tuple(whole.items())
-        if self._base is not None and self._base[0] == key:
-            return self._base[1]
-        self._base = None
+    def _large_piece(self, asked: Range, known: dict[int, int]) -> Columns:
+        """What the chunks in the middle hold: it stays as long as their marks do, whatever else is added."""
+        key = asked.table, tuple(known.items())
+        if self._large is not None and self._large[0] == key:
+            return self._large[1]
+        self._large = None
         pieces = []
-        for start, mark in whole.items():
+        for start, mark in known.items():
             self._check_open()
-            pieces.append(_cut(self._chunk(asked, start, mark), asked))
+            pieces.append(self._chunk(asked, start, mark))
         columns = _columns(pieces)
-        if 2 * columns.size <= VIEW_BYTES:
-            self._base = key, columns
+        self._large = key, columns
         return columns
 
     def version(self) -> int:
@@ -133,16 +149,6 @@ class ColumnReader:
 
     def _is_viewed(self, asked: Range) -> bool:
         return self._view is not None and self._view[0] == (asked, self.version())
-
-    def _range(self, table: str, aid: int, first_round: int, last_round: int) -> Range | None:
-        ends: Any = self._connection.execute(
-            f"SELECT (SELECT min(round_id) FROM {table} WHERE aid = ?1),"  # noqa: S608 - a name from KINDS
-            f" (SELECT max(round_id) FROM {table} WHERE aid = ?1)",
-            (aid,),
-        ).fetchone()
-        if ends[0] is None or first_round > ends[1] or last_round < ends[0] or first_round > last_round:
-            return None
-        return Range(table, aid, max(first_round, ends[0]), min(last_round, ends[1]))
 
     def _settled(self, asked: Range) -> tuple[int, int] | None:
         """The first and the last chunk of a range that are settled."""
@@ -181,14 +187,11 @@ class ColumnReader:
         sql = f"SELECT packed IS NOT NULL FROM {table}_chunk WHERE mark = ?"  # noqa: S608 - a name from KINDS
         return bool(self._connection.execute(sql, (mark,)).get)
 
-    def _newest(self, asked: Range, known: dict[int, int]) -> Iterator[Chunk]:
-        """What no chunk holds, or one that reaches beyond the range."""
-        first, last = start_of(asked.first_round), start_of(asked.last_round)
-        for begin, end in _gaps(first, last, known):
+    def _unclaimed_of(self, asked: Range, known: dict[int, int]) -> Iterator[Chunk]:
+        """What no chunk holds."""
+        for begin, end in _gaps(start_of(asked.first_round), start_of(asked.last_round), known):
             self._check_open()
             yield from self._unclaimed(asked, begin, end)
-        if last in known and last + CHUNK_S - 1 > asked.last_round:
-            yield _cut(self._chunk(asked, last, known[last]), asked)
 
     def _unclaimed(self, asked: Range, first: int, last: int) -> Iterator[Chunk]:
         rows = read_rows(
@@ -265,14 +268,22 @@ def _cut(chunk: Chunk, asked: Range) -> Chunk:
     )
 
 
+def _inner(asked: Range) -> range:
+    """Where chunks of the large piece begin."""
+    length_s = asked.last_round - asked.first_round
+    step_s = next(step_s for least_s, step_s in LARGE_PIECE_S if length_s >= least_s)
+    begin = -(-asked.first_round // step_s) * step_s
+    end = (asked.last_round + 1) // step_s * step_s
+    return range(begin, max(begin, end), CHUNK_S)
+
+
 def _columns(pieces: Sequence[Chunk]) -> Columns:
     none = np.empty(0)
     if not pieces:
-        return Columns.of(none.astype(np.int64), none.astype(np.int64), none, none, none)
+        return Columns.of(none.astype(np.int64), none.astype(np.uint32), none, none, none)
     kind = np.uint32 if pieces[0].start_s >= 0 and pieces[-1].start_s < _NARROW else np.int64
-    rounds = [np.add(piece.since_s, piece.start_s, dtype=kind) for piece in pieces]
     return Columns.of(
-        np.concatenate(rounds),
+        np.concatenate([np.add(piece.since_s, piece.start_s, dtype=kind) for piece in pieces]),
         np.concatenate([piece.dim for piece in pieces]),
         *(np.concatenate([piece[column] for piece in pieces]) for column in (3, 4, 5)),
     )

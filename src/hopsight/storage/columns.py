@@ -1,0 +1,194 @@
+"""Some records as columns, and what of them was worked out: remembered for as long as they are."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hopsight.storage.ordered import CELLS, Floats, Integers, Numbers, Ordered
+
+TRENDS: Final = 512
+"""Most trends that are remembered of a piece."""
+_NARROW: Final = 1 << 32
+
+
+class Sparse(NamedTuple):
+    """A few of the records: their dimensions and rounds."""
+
+    dim: Numbers
+    round_id: Numbers
+
+
+class Buckets(NamedTuple):
+    """A range cut into stretches of equal length.
+
+    Args:
+        first: the number of the first, counted from the epoch.
+        number: how many there are.
+        length_s: of each.
+    """
+
+    first: int
+    number: int
+    length_s: int
+
+    def of(self, round_id: Numbers) -> Integers:
+        """The bucket of each round, from 0."""
+        # Narrow numbers are divided as such: in a third of the time.
+        length_s = round_id.dtype.type(self.length_s)
+        return np.subtract(np.floor_divide(round_id, length_s), self.first, dtype=np.int64)
+
+    def bounds(self) -> Integers:
+        """Where each begins and the last ends, epoch seconds."""
+        return (np.arange(self.number + 1) + self.first) * self.length_s
+
+
+class Columns:
+    """Some records, in order of their rounds.
+
+    Args:
+        used: which combinations of dimensions occur; ``dim`` counts along these.
+        round_id: epoch seconds.
+        dim: combination of each record.
+        losses: how much those lost that lost anything.
+        lossy: which these are.
+        loss_unknown: of which the loss was not measured.
+        latency: average RTTs.
+        jitter: deviations of the RTTs.
+    """
+
+    def __init__(
+        self,
+        used: Integers,
+        round_id: Numbers,
+        dim: Numbers,
+        lossy: tuple[Sparse, Floats],
+        loss_unknown: Sparse,
+        ordered: tuple[Ordered, Ordered],
+    ) -> None:
+        self.used = used
+        self.round_id = round_id
+        self.dim = dim
+        self.lossy, self.losses = lossy
+        self.loss_unknown = loss_unknown
+        self.latency, self.jitter = ordered
+        self.records_of_dim = np.bincount(dim, minlength=len(used))
+        self.unknown_of_dim = np.bincount(loss_unknown.dim, minlength=len(used))
+        self.trends: OrderedDict[Hashable, Floats] = OrderedDict()
+        self._counts: tuple[Buckets, NDArray[np.int32]] | None = None
+        self._rows: dict[str, tuple[Hashable, Integers]] = {}
+
+    @classmethod
+    def of(
+        cls, round_id: Numbers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
+    ) -> Self:
+        """From what a store keeps, NaN where it was not measured; ``dim`` as the store numbers them."""
+        if len(round_id) > 1 and (round_id[1:] < round_id[:-1]).any():
+            order = np.argsort(round_id, kind="stable")
+            round_id, dim = round_id[order], dim[order]
+            loss_percent, latency_ms, jitter_ms = (
+                each[order] for each in (loss_percent, latency_ms, jitter_ms)
+            )
+        if len(round_id) and round_id[0] >= 0 and round_id[-1] < _NARROW:
+            round_id = round_id.astype(np.uint32)
+        used, dim = _renumbered(dim)
+        unknown = np.flatnonzero(np.isnan(loss_percent))
+        lossy = np.flatnonzero(np.nan_to_num(loss_percent))
+        return cls(
+            used,
+            round_id,
+            dim,
+            (Sparse(dim[lossy], round_id[lossy]), loss_percent[lossy]),
+            Sparse(dim[unknown], round_id[unknown]),
+            (
+                Ordered.of(latency_ms, dim, round_id, len(used)),
+                Ordered.of(jitter_ms, dim, round_id, len(used)),
+            ),
+        )
+
+    def __len__(self) -> int:
+        return len(self.round_id)
+
+    def counts(self, buckets: Buckets) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """How many records buckets have of each combination: the first of some, and a row for each.
+
+        What is small is remembered.
+        """
+        if self._counts is not None and self._counts[0] == buckets:
+            yield 0, self._counts[1]
+            return
+        step = max(1, CELLS // max(1, len(self.used)))
+        ends = np.searchsorted(self.round_id, buckets.bounds())
+        for begin in range(0, buckets.number, step):
+            some = range(begin, min(begin + step, buckets.number))
+            made = np.zeros((len(some), len(self.used)), dtype=np.int32)
+            for row, bucket in enumerate(some):
+                rows = slice(ends[bucket], ends[bucket + 1])
+                made[row] = np.bincount(self.dim[rows], minlength=len(self.used))
+            if len(some) == buckets.number:
+                self._counts = buckets, made
+            yield begin, made
+
+    def rows_in(self, number: str, buckets: Buckets, touched: Sequence[int]) -> Integers:
+        """Which of the records ordered by a number are in some of the buckets; the last answers are kept."""
+        key = buckets, tuple(touched)
+        if number not in self._rows or self._rows[number][0] != key:
+            ordered: Ordered = getattr(self, number)
+            bounds = buckets.bounds()
+            chosen = np.zeros(len(ordered), dtype=np.bool_)
+            for bucket in touched:
+                chosen |= (ordered.round_id >= bounds[bucket]) & (ordered.round_id < bounds[bucket + 1])
+            self._rows[number] = key, np.flatnonzero(chosen)
+        return self._rows[number][1]
+
+    def remember_trend(self, key: Hashable, trend: Floats) -> None:
+        """Keep the median latencies of one group in buckets."""
+        self.trends[key] = trend
+        while len(self.trends) > TRENDS:
+            self.trends.popitem(last=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, about."""
+        own = self.round_id.nbytes + self.dim.nbytes + 16 * len(self.losses) + 8 * len(self.loss_unknown.dim)
+        return own + self.latency.size + self.jitter.size
+
+
+class View:
+    """Records in pieces, the large one first: it stays when something is added to the other.
+
+    Args:
+        pieces: at least one, which may be empty.
+    """
+
+    def __init__(self, pieces: Sequence[Columns]) -> None:
+        self.pieces = tuple(pieces)
+        losses = np.concatenate([each.losses for each in pieces])
+        # Sums are always made in this order: they come to the same whatever order the records are in.
+        self.loss_order = np.argsort(losses)
+        self.losses = losses[self.loss_order]
+
+    @property
+    def last_dim(self) -> int:
+        """The highest combination of dimensions that occurs; -1: there is none."""
+        return max((int(each.used[-1]) for each in self.pieces if len(each.used)), default=-1)
+
+
+def columns_of(rows: Sequence[tuple[int, int, float | None, float | None, float | None]]) -> Columns:
+    """Rows of round, number of dimensions, loss, latency and jitter as columns."""
+    rounds, dims, *numbers = zip(*rows, strict=True) if rows else ((),) * 5
+    # None becomes NaN.
+    loss, latency, jitter = (np.array(each, dtype=np.float64) for each in numbers)
+    return Columns.of(np.array(rounds, dtype=np.int64), np.array(dims, dtype=np.int64), loss, latency, jitter)
+
+
+def _renumbered(dim: Numbers) -> tuple[Integers, Numbers]:
+    """Which numbers occur, in order; and each as its place among those."""
+    if not len(dim):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint32)
+    used = np.flatnonzero(np.bincount(dim))
+    place = np.zeros(int(used[-1]) + 1, dtype=np.uint32)
+    place[used] = np.arange(len(used), dtype=np.uint32)
+    return used, place.take(dim, mode="clip")
