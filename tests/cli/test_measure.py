@@ -107,7 +107,7 @@ def test_ipv6_is_read_bare_and_in_brackets() -> None:
 def test_an_interrupt_ends_with_130() -> None:
     """Ctrl-C ends a long measurement at once."""
     with subprocess.Popen(
-        [*COMMAND, "127.0.0.1", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "127.0.0.1", "--json", "--interval", "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as run:
         try:
             run.wait(2)
