@@ -59,7 +59,7 @@ def test_percentiles_are_those_of_all_pieces(
 
 
 def test_what_was_not_measured_is_in_no_order() -> None:
-    """Records without the number are left out, those of rounds of before come first or last alike."""
+    """Records without the number are in no block and no count; the others are in its order."""
     none = math.nan
     made = Ordered.of(np.array([3.0, none, 1.0]), np.array([0, 1, 1]), np.array([60, 0, 0]), 2)
     assert made.numbers.tolist() == [1.0, 3.0]
