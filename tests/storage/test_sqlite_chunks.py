@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query, Record
-from hopsight.storage import ordered, sqlite_columns
+from hopsight.storage import columns, memo, ordered, sqlite_columns, sqlite_dims
 from hopsight.storage.memory import MemoryStore
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_chunks import Chunk, claim, drop_chunks, fill, marks, read_filled
@@ -38,6 +38,10 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_columns, "SETTLED_S", 0)
     monkeypatch.setattr(sqlite_columns, "FILLS", 2)
     monkeypatch.setattr(sqlite_columns, "CLAIMS", 3)
+    # Passes of a few records, and next to nothing remembered.
+    monkeypatch.setattr(columns, "PASS_ROWS", 3)
+    monkeypatch.setattr(memo, "MEMO_BYTES", 200)
+    monkeypatch.setattr(sqlite_dims, "KNOWN_BYTES", 1_000)
     # Blocks of two records, and a piece that stays beside one that does not.
     monkeypatch.setattr(ordered, "BLOCK_ROWS", 2)
     monkeypatch.setattr(sqlite_columns, "LARGE_PIECE_S", ((1_200, 600), (0, 300)))
@@ -179,6 +183,25 @@ async def test_chunks_are_made_by_asking_and_used_afterwards(path: Path, store: 
     other = SqliteStore(path)
     assert (await other.summarize(question(0, 54), 300)).whole.latency_p95_ms == 10.0
     await other.close()
+
+
+async def test_what_is_prepared_is_in_chunks_before_anybody_asks(path: Path, store: SqliteStore) -> None:
+    """Preparing a range fills the chunks of what is settled in it."""
+    await store.add(USER_SESSIONS, [record(minute, minute) for minute in range(60)])
+    await store.prepare(USER_SESSIONS, AID, START, START + 60 * 29)
+    assert filled(path) == 6
+    await store.prepare(USER_SESSIONS, AID + 1, START, START + 60 * 59)
+    assert filled(path) == 6
+
+
+async def test_a_number_that_is_given_again_means_what_it_means_now(store: SqliteStore) -> None:
+    """A combination of dimensions that got the number of an erased one is answered as itself."""
+    by_agent: Any = {"column": "agent_id", "bucket_s": 300, "order": "records", "limit": 9}
+    await store.add(USER_SESSIONS, [record(1, 1, agent=1)])
+    assert [each.value for each in await store.rank(question(), **by_agent)] == [agent_id(1)]
+    await store.erase(agent_id(1))
+    await store.add(USER_SESSIONS, [record(2, 1, agent=2)])
+    assert [each.value for each in await store.rank(question(), **by_agent)] == [agent_id(2)]
 
 
 async def test_few_records_are_read_as_they_are(

@@ -24,6 +24,7 @@ from hopsight.errors import ConfigError, StoreUnavailableError
 from hopsight.server.alerts.job import keep_watch
 from hopsight.server.app import create_app
 from hopsight.server.patience import PatientProtocol
+from hopsight.server.preparation import keep_prepared
 from hopsight.server.retention import keep_young
 from hopsight.storage import open_store
 from hopsight.storage.store import Store
@@ -102,6 +103,7 @@ async def serve(
                 async with _beside(
                     keep_young(store, metrics, clock, config.keep_s),
                     _flush_sightings(accounts, clock),
+                    keep_prepared(store, accounts, clock),
                     keep_watch(store, accounts, clock, rng, config, url),
                 ):
                     await server.serve([listener])

@@ -5,9 +5,12 @@ dimensions serves every question about any of them.
 """
 
 from collections.abc import Hashable, Sequence
+from functools import partial
+from math import isnan
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.aggregates import (
@@ -20,7 +23,8 @@ from hopsight.model.aggregates import (
     Summary,
 )
 from hopsight.model.query import Query
-from hopsight.storage.columns import Buckets, Columns, View
+from hopsight.storage.columns import Buckets, Columns, Sparse, View
+from hopsight.storage.memo import digest_of
 from hopsight.storage.ordered import Floats, Integers, Ordered
 from hopsight.storage.selection import Grouped, percentiles_of_cells, percentiles_of_groups
 
@@ -178,7 +182,7 @@ def _place(value: str | None, number: float | None) -> tuple[bool, float, bool, 
 
 
 def _known(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)
+    return None if isnan(number) else float(number)
 
 
 def _buckets(query: Query, bucket_s: int) -> Buckets:
@@ -218,37 +222,74 @@ def _counts_of_groups(asked: Asked, group: Integers, groups: int) -> _Counts:
 def _counts_in_buckets(asked: Asked, group: Integers, buckets: Buckets) -> _Counts:
     """Of what is admitted, in each bucket."""
     agents = int(asked.dims.agent.max(initial=0)) + 1
-    records = np.zeros(buckets.number, dtype=np.int64)
-    unknown = np.zeros(buckets.number, dtype=np.int64)
+    counted = np.zeros((2, buckets.number), dtype=np.int64)
     seen = np.zeros((buckets.number, agents), dtype=np.bool_)
     for piece, own in asked.pieces(group):
-        admitted = np.flatnonzero(own >= 0)
-        agent = asked.dims.agent[piece.used[admitted]]
-        for first, counts in piece.counts(buckets):
-            chosen = counts if len(admitted) == len(own) else counts[:, admitted]
-            records[first : first + len(counts)] += chosen.sum(axis=1, dtype=np.int64)
-            row, column = np.nonzero(chosen)
-            seen[row + first, agent[column]] = True
-        rows = piece.loss_unknown
-        unknown += np.bincount(buckets.of(rows.round_id)[own.take(rows.dim) >= 0], minlength=buckets.number)
+        agent = asked.dims.agent[piece.used]
+        key = buckets, agents, digest_of(own, agent)
+        counted += piece.memo.get(("counted", key), partial(_counted_in_buckets, piece, own, buckets))
+        seen |= piece.memo.get(("seen", key), partial(_seen_in_buckets, piece, own, agent, agents, buckets))
+    records, unknown = counted
     return _Counts(records, seen.sum(axis=1), records - unknown)
+
+
+def _counted_in_buckets(piece: Columns, own: Integers, buckets: Buckets) -> Integers:
+    """How many of what is admitted are in each bucket, and of how many the loss was not measured."""
+    counted = np.zeros((2, buckets.number), dtype=np.int64)
+    if piece.is_sparse(buckets):
+        admitted = buckets.of(piece.round_id[own.take(piece.dim) >= 0])
+        counted[0] = np.bincount(admitted, minlength=buckets.number)
+    else:
+        for first, counts in piece.counts(buckets):
+            counted[0, first : first + len(counts)] = counts @ (own >= 0)
+    rows = piece.loss_unknown
+    counted[1] = np.bincount(buckets.of(rows.round_id)[own.take(rows.dim) >= 0], minlength=buckets.number)
+    return counted
+
+
+def _seen_in_buckets(
+    piece: Columns, own: Integers, agent: Integers, agents: int, buckets: Buckets
+) -> NDArray[np.bool_]:
+    """Whether anything that is admitted is in each bucket (a row each) of each agent."""
+    seen = np.zeros((buckets.number, agents), dtype=np.bool_)
+    if piece.is_sparse(buckets):
+        rows = np.flatnonzero(own.take(piece.dim) >= 0)
+        seen[buckets.of(piece.round_id[rows]), agent[piece.dim[rows]]] = True
+        return seen
+    admitted = np.flatnonzero(own >= 0)
+    for first, counts in piece.counts(buckets):
+        row, column = np.nonzero(counts if len(admitted) == len(own) else counts[:, admitted])
+        seen[row + first, agent[admitted[column]]] = True
+    return seen
 
 
 def _loss_known_in_cells(asked: Asked, place: Integers, rows: int, buckets: Buckets) -> Integers:
     """In how many records of each row and bucket the loss was measured."""
-    known = np.zeros((rows, buckets.number), dtype=np.int64)
+    known = np.zeros(rows * buckets.number, dtype=np.int64)
     for piece, own in asked.pieces(place):
-        admitted = np.flatnonzero(own >= 0)
-        if not len(admitted):
-            continue
-        order = admitted[np.argsort(own[admitted], kind="stable")]
-        present, starts = np.unique(own[order], return_index=True)
-        for first, counts in piece.counts(buckets):
-            summed = np.add.reduceat(counts[:, order], starts, axis=1, dtype=np.int64)
-            known[present, first : first + len(counts)] += summed.T
-        cells = _cells(own.take(piece.loss_unknown.dim), buckets, buckets.of(piece.loss_unknown.round_id))
-        known -= np.bincount(cells[cells >= 0], minlength=known.size).reshape(known.shape)
-    return known.ravel()
+        key = "loss known", buckets, rows, digest_of(own)
+        known += piece.memo.get(key, partial(_loss_known_in_piece, piece, own, rows, buckets))
+    return known
+
+
+def _loss_known_in_piece(piece: Columns, own: Integers, rows: int, buckets: Buckets) -> Integers:
+    unknown = _counted_in_cells(piece.loss_unknown, own, rows, buckets)
+    admitted = np.flatnonzero(own >= 0)
+    if piece.is_sparse(buckets) or not len(admitted):
+        return _counted_in_cells(Sparse(piece.dim, piece.round_id), own, rows, buckets) - unknown
+    known = np.zeros((rows, buckets.number), dtype=np.int64)
+    order = admitted[np.argsort(own[admitted], kind="stable")]
+    present, starts = np.unique(own[order], return_index=True)
+    for first, counts in piece.counts(buckets):
+        summed = np.add.reduceat(counts[:, order], starts, axis=1, dtype=np.int64)
+        known[present, first : first + len(counts)] = summed.T
+    return known.ravel() - unknown
+
+
+def _counted_in_cells(records: Sparse, own: Integers, rows: int, buckets: Buckets) -> Integers:
+    """How many of some records are in each row and bucket."""
+    cells = _cells(own.take(records.dim), buckets, buckets.of(records.round_id))
+    return np.bincount(cells[cells >= 0], minlength=rows * buckets.number)
 
 
 def _losses_in_cells(asked: Asked, place: Integers, buckets: Buckets, known: Integers) -> _Loss:
@@ -323,21 +364,34 @@ def _remembered(
     known = {key: piece.trends.get((number, key, buckets)) for key in keys}
     missing = [row for row, key in enumerate(keys) if known[key] is None]
     if missing:
-        ordered: Ordered = getattr(piece, number)
         row_of = np.full(len(keys) + 1, -1, dtype=np.int64)
         row_of[missing] = np.arange(len(missing))
-        rows = row_of[own].take(ordered.dim, mode="clip")
-        chosen = np.flatnonzero(rows >= 0)
-        everything = len(chosen) == len(rows)
-        rounds = ordered.round_id if everything else ordered.round_id.take(chosen)
-        cells = (rows if everything else rows.take(chosen)) * buckets.number + buckets.of(rounds)
-        numbers = ordered.numbers if everything else ordered.numbers.take(chosen)
-        made = _percentiles(numbers, cells, len(missing) * buckets.number)
+        made = np.empty((3, len(missing), buckets.number))
+        for some in piece.stretches(buckets):
+            made[:, :, some.start : some.stop] = _in_stretch(
+                piece, number, row_of[own], len(missing), some, buckets
+            )
         for place, row in enumerate(missing):
-            part = made[:, place * buckets.number : (place + 1) * buckets.number].copy()
+            part = made[:, place].copy()
             piece.remember_trend((number, keys[row], buckets), part)
             known[keys[row]] = part
     return np.concatenate([part for part in known.values() if part is not None], axis=1)
+
+
+def _in_stretch(
+    piece: Columns, number: _Number, row_of_dim: Integers, rows: int, some: range, buckets: Buckets
+) -> Floats:
+    """Percentiles of some of the buckets, of each row (one of ``rows``; -1: none) a line."""
+    ordered: Ordered = getattr(piece, number)
+    part = Buckets(buckets.first + some.start, len(some), buckets.length_s)
+    first_s, end_s = part.bounds()[[0, -1]]
+    chosen = np.flatnonzero((ordered.round_id >= first_s) & (ordered.round_id < end_s))
+    row = row_of_dim.take(ordered.dim.take(chosen))
+    if (row < 0).any():
+        chosen, row = chosen[row >= 0], row[row >= 0]
+    cells = _cells(row, part, part.of(ordered.round_id.take(chosen)))
+    made = _percentiles(ordered.numbers.take(chosen), cells, rows * part.number)
+    return made.reshape(3, rows, part.number)
 
 
 def _percentiles(numbers: Floats, cells: Integers, count: int) -> Floats:

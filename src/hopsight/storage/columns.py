@@ -1,17 +1,22 @@
 """Some records as columns, and what of them was worked out: remembered for as long as they are."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Final, NamedTuple, Self
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hopsight.storage.memo import Memo
 from hopsight.storage.ordered import CELLS, Floats, Integers, Numbers, Ordered
 
 TRENDS: Final = 512
 """Most trends that are remembered of a piece."""
+PASS_ROWS: Final = 2_000_000
+"""Most records that are cut into cells at once, if a bucket holds no more: that needs some 60 bytes each."""
 _NARROW: Final = 1 << 32
+
+Number = Literal["loss_percent", "latency_ms", "jitter_ms"]
 
 
 class Sparse(NamedTuple):
@@ -76,40 +81,51 @@ class Columns:
         self.latency, self.jitter = ordered
         self.records_of_dim = np.bincount(dim, minlength=len(used))
         self.unknown_of_dim = np.bincount(loss_unknown.dim, minlength=len(used))
+        self.memo = Memo()
         self.trends: OrderedDict[Hashable, Floats] = OrderedDict()
         self._counts: tuple[Buckets, NDArray[np.int32]] | None = None
         self._rows: dict[str, tuple[Hashable, Integers]] = {}
 
     @classmethod
-    def of(
-        cls, round_id: Numbers, dim: Numbers, loss_percent: Floats, latency_ms: Floats, jitter_ms: Floats
-    ) -> Self:
-        """From what a store keeps, NaN where it was not measured; ``dim`` as the store numbers them."""
+    def of(cls, round_id: Numbers, dim: Numbers, read: Callable[[Number], Floats]) -> Self:
+        """From what a store keeps: ``dim`` as the store numbers them, numbers with NaN where there are none.
+
+        Numbers are read one after the other, so that one alone of them is in memory beside what is made.
+        """
+        order = None
         if len(round_id) > 1 and (round_id[1:] < round_id[:-1]).any():
             order = np.argsort(round_id, kind="stable")
             round_id, dim = round_id[order], dim[order]
-            loss_percent, latency_ms, jitter_ms = (
-                each[order] for each in (loss_percent, latency_ms, jitter_ms)
-            )
         if len(round_id) and round_id[0] >= 0 and round_id[-1] < _NARROW:
             round_id = round_id.astype(np.uint32)
         used, dim = _renumbered(dim)
+
+        def read_ordered(number: Number) -> Floats:
+            return read(number) if order is None else read(number)[order]
+
+        loss_percent = read_ordered("loss_percent")
         unknown = np.flatnonzero(np.isnan(loss_percent))
         lossy = np.flatnonzero(np.nan_to_num(loss_percent))
+        losses = loss_percent[lossy]
+        del loss_percent
         return cls(
             used,
             round_id,
             dim,
-            (Sparse(dim[lossy], round_id[lossy]), loss_percent[lossy]),
+            (Sparse(dim[lossy], round_id[lossy]), losses),
             Sparse(dim[unknown], round_id[unknown]),
             (
-                Ordered.of(latency_ms, dim, round_id, len(used)),
-                Ordered.of(jitter_ms, dim, round_id, len(used)),
+                Ordered.of(read_ordered("latency_ms"), dim, round_id, len(used)),
+                Ordered.of(read_ordered("jitter_ms"), dim, round_id, len(used)),
             ),
         )
 
     def __len__(self) -> int:
         return len(self.round_id)
+
+    def is_sparse(self, buckets: Buckets) -> bool:
+        """Whether it has fewer records than there are combinations in buckets."""
+        return len(self) < len(self.used) * buckets.number
 
     def counts(self, buckets: Buckets) -> Iterator[tuple[int, NDArray[np.int32]]]:
         """How many records buckets have of each combination: the first of some, and a row for each.
@@ -130,6 +146,16 @@ class Columns:
             if len(some) == buckets.number:
                 self._counts = buckets, made
             yield begin, made
+
+    def stretches(self, buckets: Buckets) -> Iterator[range]:
+        """The buckets in stretches of few records: together they are all of them."""
+        ends = np.searchsorted(self.round_id, buckets.bounds())
+        begin = 0
+        while begin < buckets.number:
+            last = int(np.searchsorted(ends, ends[begin] + PASS_ROWS, side="right")) - 1
+            end = min(max(last, begin + 1), buckets.number)
+            yield range(begin, end)
+            begin = end
 
     def rows_in(self, number: str, buckets: Buckets, touched: Sequence[int]) -> Integers:
         """Which of the records ordered by a number are in some of the buckets; the last answers are kept."""
@@ -170,18 +196,17 @@ class View:
         self.loss_order = np.argsort(losses)
         self.losses = losses[self.loss_order]
 
-    @property
-    def last_dim(self) -> int:
-        """The highest combination of dimensions that occurs; -1: there is none."""
-        return max((int(each.used[-1]) for each in self.pieces if len(each.used)), default=-1)
-
 
 def columns_of(rows: Sequence[tuple[int, int, float | None, float | None, float | None]]) -> Columns:
     """Rows of round, number of dimensions, loss, latency and jitter as columns."""
     rounds, dims, *numbers = zip(*rows, strict=True) if rows else ((),) * 5
     # None becomes NaN.
-    loss, latency, jitter = (np.array(each, dtype=np.float64) for each in numbers)
-    return Columns.of(np.array(rounds, dtype=np.int64), np.array(dims, dtype=np.int64), loss, latency, jitter)
+    named = dict(zip(get_args(Number), numbers, strict=True))
+    return Columns.of(
+        np.array(rounds, dtype=np.int64),
+        np.array(dims, dtype=np.int64),
+        lambda number: np.array(named[number], dtype=np.float64),
+    )
 
 
 def _renumbered(dim: Numbers) -> tuple[Integers, Numbers]:

@@ -85,6 +85,9 @@ class MemoryStore:
         check_limit(limit)
         return rank(self._asked(query, column), query, bucket_s, order, limit)
 
+    async def prepare(self, kind: str, aid: int, first_round: int, last_round: int) -> None:
+        """All is at hand."""
+
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits."""
         self._check_open()

@@ -5,6 +5,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hopsight.storage.memo import Memo, digest_of
+
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.integer]
@@ -37,6 +39,7 @@ class Ordered:
         self.round_id = round_id
         self._dims = dims
         self._counts: NDArray[np.int32] | None = None
+        self._memo = Memo()
         blocks = max(1, min(BLOCKS, CELLS // max(1, dims), len(numbers) // BLOCK_ROWS))
         self.block_rows = max(1, -(-len(numbers) // blocks))
 
@@ -71,6 +74,20 @@ class Ordered:
             self._counts = made
         return self._counts
 
+    def counts_of_groups(self, group: Integers, groups: int) -> Integers:
+        """How many records of each group, a row each, are in each block; ``group`` is that of each dim."""
+        return self._memo.get((digest_of(group), groups), lambda: self._counted(group, groups))
+
+    def _counted(self, group: Integers, groups: int) -> Integers:
+        counts = self.counts
+        made = np.zeros((groups, counts.shape[1]), dtype=np.int64)
+        admitted = np.flatnonzero(group >= 0)
+        if len(admitted):
+            order = admitted[np.argsort(group[admitted], kind="stable")]
+            present, starts = np.unique(group[order], return_index=True)
+            made[present] = np.add.reduceat(counts[order], starts, axis=0)
+        return made
+
     @property
     def size(self) -> int:
         """Bytes in memory, counters included."""
@@ -87,12 +104,15 @@ def order_of(column: Floats) -> Integers:
     if len(column) == 0 or column.min() < 0:
         return np.argsort(column)
     # -0.0 is not less than zero, and would be sorted last.
-    bits = (column + 0.0).view(np.uint64)
+    keys = (column + 0.0).view(np.uint64)
     width = np.uint64(len(column).bit_length())
-    keys = bits >> width << width
+    # In place, as columns may be large.
+    keys >>= width
+    keys <<= width
     keys |= np.arange(len(column), dtype=np.uint64)
     keys.sort()
-    order: Integers = (keys & np.uint64((1 << int(width)) - 1)).astype(np.int64)
+    keys &= np.uint64((1 << int(width)) - 1)
+    order: Integers = keys.view(np.int64)
     numbers = column.take(order)
     for _ in range(_SWAPS):
         wrong = np.flatnonzero(numbers[1:] < numbers[:-1])

@@ -34,12 +34,12 @@ def percentiles_of_groups(
     pieces = sorted(pieces, key=lambda each: len(each.piece), reverse=True)
     main, *others = pieces
     blocks = [_blocks_of(main.piece, each.piece) for each in others]
-    counts = _summed_by_group(main, groups)
+    counts = main.piece.counts_of_groups(main.group, groups)
     width = counts.shape[1]
     for other, block in zip(others, blocks, strict=True):
         parts = other.group.take(other.piece.dim)
         cells = (parts * width + block)[parts >= 0]
-        counts += np.bincount(cells, minlength=groups * width).reshape(groups, width)
+        counts = counts + np.bincount(cells, minlength=groups * width).reshape(groups, width)
     reached = counts.cumsum(axis=1)
     measured: Integers = reached[:, -1].copy()
     some = np.flatnonzero(measured)
@@ -78,18 +78,6 @@ def _blocks_of(main: Ordered, other: Ordered) -> Integers:
     """In which block of the main piece each number of another one belongs: never a lower one than before."""
     found: Integers = np.maximum(np.searchsorted(main.edges, other.numbers, side="right") - 1, 0)
     return found
-
-
-def _summed_by_group(grouped: Grouped, groups: int) -> Integers:
-    """How many records of each group (a row each) are in each block."""
-    counts = grouped.piece.counts
-    made = np.zeros((groups, counts.shape[1]), dtype=np.int64)
-    admitted = np.flatnonzero(grouped.group >= 0)
-    if len(admitted):
-        order = admitted[np.argsort(grouped.group[admitted], kind="stable")]
-        present, starts = np.unique(grouped.group[order], return_index=True)
-        made[present] = np.add.reduceat(counts[order], starts, axis=0)
-    return made
 
 
 def _locate(reached: Integers, rank: Integers, group: Integers) -> _Wanted:

@@ -63,14 +63,12 @@ class SqliteStore:
         self._long_reads = _LongReads(path)
         # Apart from the others: a first look at a week of a large store may take many seconds.
         self._charts = _LongReads(path, "store-charts")
-        self._aggregates = Aggregates(
+        self._columns = ColumnReader(
             self._charts.connection,
-            ColumnReader(
-                self._charts.connection,
-                lambda job: self._writer.submit(lambda: job(connection)),
-                lambda: self._charts.closed,
-            ),
+            lambda job: self._writer.submit(lambda: job(connection)),
+            lambda: self._charts.closed,
         )
+        self._aggregates = Aggregates(self._charts.connection, self._columns)
         self._closed = False
 
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
@@ -107,6 +105,11 @@ class SqliteStore:
     ) -> list[Group]:
         """What they come to by value of a dimension."""
         return await self._charts.run(lambda _: self._aggregates.ranks(query, column, bucket_s, order, limit))
+
+    async def prepare(self, kind: str, aid: int, first_round: int, last_round: int) -> None:
+        """Have chunks made of what is settled in a range."""
+        place = KINDS[kind].table, aid, first_round, last_round
+        await self._charts.run(lambda _: self._columns.prepare(self._columns.range(*place)))
 
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits."""

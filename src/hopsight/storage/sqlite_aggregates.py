@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import apsw
-import numpy as np
 
 from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.dimensions import Dimensions
@@ -15,13 +14,13 @@ from hopsight.model.kinds import KINDS
 from hopsight.model.query import Query
 from hopsight.storage.aggregates import (
     Asked,
-    Dims,
     check_buckets,
     check_limit,
     rank,
     summarize,
 )
 from hopsight.storage.sqlite_columns import ColumnReader
+from hopsight.storage.sqlite_dims import DimsReader
 from hopsight.storage.sqlite_query import bounded, matching
 from hopsight.storage.sqlite_rows import DIMENSION_COLUMNS
 
@@ -42,6 +41,7 @@ class Aggregates:
     def __init__(self, connection: apsw.Connection, columns: ColumnReader) -> None:
         self._connection = connection
         self._columns = columns
+        self._dims = DimsReader(connection)
         self._known: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         self._version = -1
 
@@ -77,7 +77,7 @@ class Aggregates:
             buckets = query.first_round // bucket_s, query.last_round // bucket_s, bucket_s
             key = (*asked_for, place_now, buckets, *more)
             if key not in self._known:
-                dims = _dims(self._connection, table, query, column, view.last_dim + 1)
+                dims = self._dims.read(table, query, column)
                 self._known[key] = answer(Asked(view, dims, asked_for))
                 if len(self._known) > ANSWERS:
                     self._known.popitem(last=False)
@@ -101,17 +101,3 @@ def read_measurements(connection: apsw.Connection, query: Query) -> list[Measure
             if dim in needed
         }
     return [Measurement(places[dim], *numbers) for dim, *numbers in rows if dim in places]
-
-
-def _dims(connection: apsw.Connection, table: str, query: Query, column: str | None, size: int) -> Dims:
-    """What is asked about the combinations of dimensions, so many of them."""
-    found = matching(connection, table, query, ("agent_id", column or "agent_id"))
-    values: dict[str | None, int] = {}
-    agents: dict[str, int] = {}
-    agent = np.zeros(size, dtype=np.int64)
-    group = np.full(size, -1, dtype=np.int64)
-    for dim, agent_id, value in found:
-        if dim < size:
-            agent[dim] = agents.setdefault(agent_id, len(agents))
-            group[dim] = values.setdefault(value, len(values)) if column is not None else 0
-    return Dims(agent, group, list(values))

@@ -40,6 +40,8 @@ FEW_ROWS: Final = 5_000
 """A stretch with no more records is read as it is."""
 CLAIMS: Final = 1_000
 """Most chunks that one transaction claims."""
+FILLED: Final = 100_000
+"""Most chunks that are known to be filled: a year of five minutes."""
 FILLS: Final = 16
 """Most chunks that one transaction fills."""
 LARGE_PIECE_S: Final = ((6 * 3_600, 3_600), (0, CHUNK_S))
@@ -78,6 +80,7 @@ class ColumnReader:
         self._is_closing = is_closing
         self._chunks: OrderedDict[tuple[str, int], Chunk] = OrderedDict()
         self._size = 0
+        self._filled: set[tuple[str, int]] = set()
         self._view: tuple[tuple[Range, int], View] | None = None
         self._large: tuple[tuple[Any, ...], Columns] | None = None
 
@@ -138,7 +141,7 @@ class ColumnReader:
         pieces = []
         for start, mark in known.items():
             self._check_open()
-            pieces.append(self._chunk(asked, start, mark))
+            pieces.append(self._chunk(asked, start, mark, remember=False))
         columns = _columns(pieces)
         self._large = key, columns
         return columns
@@ -172,7 +175,7 @@ class ColumnReader:
     def _made(self, asked: Range, known: dict[int, int]) -> Iterator[tuple[int, bytes]]:
         """Those that are not filled yet, made: their mark, and what to fill them with."""
         for start, mark in known.items():
-            if (asked.table, mark) in self._chunks:
+            if (asked.table, mark) in self._filled or (asked.table, mark) in self._chunks:
                 continue
             self._check_open()
             with self._connection:  # the mark must hold for the rows
@@ -184,8 +187,14 @@ class ColumnReader:
                 yield mark, found.pack()
 
     def _is_filled(self, table: str, mark: int) -> bool:
+        """Whether it is filled; then that is known from now on, as a mark stands for one state for ever."""
         sql = f"SELECT packed IS NOT NULL FROM {table}_chunk WHERE mark = ?"  # noqa: S608 - a name from KINDS
-        return bool(self._connection.execute(sql, (mark,)).get)
+        if not self._connection.execute(sql, (mark,)).get:
+            return False
+        if len(self._filled) >= FILLED:
+            self._filled.clear()
+        self._filled.add((table, mark))
+        return True
 
     def _unclaimed_of(self, asked: Range, known: dict[int, int]) -> Iterator[Chunk]:
         """What no chunk holds."""
@@ -210,7 +219,7 @@ class ColumnReader:
             yield Chunk.of(start, rows[begin:end])
             begin = end
 
-    def _chunk(self, asked: Range, start: int, mark: int) -> Chunk:
+    def _chunk(self, asked: Range, start: int, mark: int, *, remember: bool = True) -> Chunk:
         key = asked.table, mark
         if (known := self._chunks.get(key)) is not None:
             self._chunks.move_to_end(key)
@@ -218,7 +227,8 @@ class ColumnReader:
         found = read_filled(self._connection, asked.table, start, mark)
         if found is None:
             return self._from_rows(asked, start, mark)
-        self._remember(key, found)
+        if remember:
+            self._remember(key, found)
         return found
 
     def _from_rows(self, asked: Range, start: int, mark: int) -> Chunk:
@@ -280,10 +290,10 @@ def _inner(asked: Range) -> range:
 def _columns(pieces: Sequence[Chunk]) -> Columns:
     none = np.empty(0)
     if not pieces:
-        return Columns.of(none.astype(np.int64), none.astype(np.uint32), none, none, none)
+        return Columns.of(none.astype(np.int64), none.astype(np.uint32), lambda _: none)
     kind = np.uint32 if pieces[0].start_s >= 0 and pieces[-1].start_s < _NARROW else np.int64
     return Columns.of(
         np.concatenate([np.add(piece.since_s, piece.start_s, dtype=kind) for piece in pieces]),
         np.concatenate([piece.dim for piece in pieces]),
-        *(np.concatenate([piece[column] for piece in pieces]) for column in (3, 4, 5)),
+        lambda number: np.concatenate([getattr(piece, number) for piece in pieces]),
     )

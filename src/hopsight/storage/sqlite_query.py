@@ -134,13 +134,16 @@ def _matching_dims(connection: apsw.Connection, table: str, query: Query) -> "ar
 
 
 def matching(
-    connection: apsw.Connection, table: str, query: Query, columns: tuple[str, ...]
+    connection: apsw.Connection, table: str, query: Query, columns: tuple[str, ...], *, behind: int = -1
 ) -> list[tuple[Any, ...]]:
-    """The combinations of dimensions that a question admits: their numbers, then these columns of theirs."""
+    """The combinations of dimensions that a question admits: their numbers, then these columns of theirs.
+
+    Those with a number above ``behind`` alone.
+    """
     conditions, bindings = _conditions(query)
     named = ", ".join(f'"{column}"' for column in columns)
-    sql = f"SELECT dim, {named} FROM {table}_dim WHERE aid = :aid{conditions}"
-    return connection.execute(sql, bindings | {"aid": query.aid}).fetchall()
+    sql = f"SELECT dim, {named} FROM {table}_dim WHERE aid = :aid AND dim > :behind{conditions}"
+    return connection.execute(sql, bindings | {"aid": query.aid, "behind": behind}).fetchall()
 
 
 def _conditions(query: Query) -> tuple[str, Bindings]:

@@ -83,6 +83,13 @@ class Store(Protocol):
         """
         ...
 
+    async def prepare(self, kind: str, aid: int, first_round: int, last_round: int) -> None:
+        """Do what makes ``summarize`` and ``rank`` of a range quick, and can be done before anybody asks.
+
+        No answer depends on it. Takes a second for half a million records, once.
+        """
+        ...
+
     async def measurements(self, query: Query) -> list[Measurement]:
         """The dimensions and numbers of all records that a question admits, in no order that means anything.
 
