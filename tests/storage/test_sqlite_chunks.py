@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query, Record
-from hopsight.storage import columns, memo, ordered, sqlite_columns, sqlite_dims
+from hopsight.storage import columns, memo, ordered, sqlite_columns, sqlite_dims, trends
 from hopsight.storage.memory import MemoryStore
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_chunks import Chunk, claim, drop_chunks, fill, marks, read_filled
@@ -40,6 +40,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_columns, "CLAIMS", 3)
     # Passes of a few records, and next to nothing remembered.
     monkeypatch.setattr(columns, "PASS_ROWS", 3)
+    monkeypatch.setattr(trends, "PASS_ROWS", 3)
     monkeypatch.setattr(memo, "MEMO_BYTES", 200)
     monkeypatch.setattr(sqlite_dims, "KNOWN_BYTES", 1_000)
     # Blocks of two records, and a piece that stays beside one that does not.

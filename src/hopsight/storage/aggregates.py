@@ -7,7 +7,7 @@ dimensions serves every question about any of them.
 from collections.abc import Hashable, Sequence
 from functools import partial
 from math import isnan
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,11 @@ from hopsight.model.aggregates import (
 from hopsight.model.query import Query
 from hopsight.storage.columns import Buckets, Columns, Sparse, View
 from hopsight.storage.memo import digest_of
-from hopsight.storage.ordered import Floats, Integers, Ordered
-from hopsight.storage.selection import Grouped, percentiles_of_cells, percentiles_of_groups
+from hopsight.storage.ordered import Floats, Integers
+from hopsight.storage.selection import Grouped, percentiles_of_groups
+from hopsight.storage.trends import SHARES, cells_of, percentiles_in_cells
 
 _MEDIAN: Final = (0.5,)
-_SHARES: Final = (0.5, 0.95)
-
-_Number = Literal["latency", "jitter"]
 
 
 class Dims(NamedTuple):
@@ -128,8 +126,9 @@ def summarize(asked: Asked, query: Query, bucket_s: int) -> Summary:
     whole = _measured_groups(asked, group, 1)
     buckets = _buckets(query, bucket_s)
     counts = _counts_in_buckets(asked, group, buckets)
-    latency = _in_cells(asked, "latency", group, [asked.key], buckets)
-    jitter = _in_cells(asked, "jitter", group, [asked.key], buckets)
+    pieces = asked.pieces(group)
+    latency = percentiles_in_cells(pieces, "latency", [asked.key], buckets)
+    jitter = percentiles_in_cells(pieces, "jitter", [asked.key], buckets)
     loss = _losses_in_cells(asked, group, buckets, counts.loss_known)
     found = _Parts(counts, latency[0], latency[1], jitter[0], loss, latency[2].astype(np.int64))
     return Summary(
@@ -162,7 +161,8 @@ def rank(asked: Asked, query: Query, bucket_s: int, order: GroupOrder, limit: in
     places = np.full(len(values) + 1, -1, dtype=np.int64)
     places[ranked] = np.arange(len(ranked))
     place = places[asked.dims.group]
-    latencies = _in_cells(asked, "latency", place, [(asked.key, values[part]) for part in ranked], buckets)[0]
+    keys = [(asked.key, values[part]) for part in ranked]
+    latencies = percentiles_in_cells(asked.pieces(place), "latency", keys, buckets)[0]
     known = _loss_known_in_cells(asked, place, len(ranked), buckets)
     trends = [_known(each) for each in latencies.tolist()]
     losses = [_known(each) for each in _losses_in_cells(asked, place, buckets, known).mean.tolist()]
@@ -193,7 +193,7 @@ def _buckets(query: Query, bucket_s: int) -> Buckets:
 def _measured_groups(asked: Asked, group: Integers, groups: int) -> _Parts:
     pieces = asked.pieces(group)
     (p50, p95), measured = percentiles_of_groups(
-        [Grouped(piece.latency, own) for piece, own in pieces], groups, _SHARES
+        [Grouped(piece.latency, own) for piece, own in pieces], groups, SHARES
     )
     (jitter,), _ = percentiles_of_groups(
         [Grouped(piece.jitter, own) for piece, own in pieces], groups, _MEDIAN
@@ -288,13 +288,13 @@ def _loss_known_in_piece(piece: Columns, own: Integers, rows: int, buckets: Buck
 
 def _counted_in_cells(records: Sparse, own: Integers, rows: int, buckets: Buckets) -> Integers:
     """How many of some records are in each row and bucket."""
-    cells = _cells(own.take(records.dim), buckets, buckets.of(records.round_id))
+    cells = cells_of(own.take(records.dim), buckets, buckets.of(records.round_id))
     return np.bincount(cells[cells >= 0], minlength=rows * buckets.number)
 
 
 def _losses_in_cells(asked: Asked, place: Integers, buckets: Buckets, known: Integers) -> _Loss:
     cells = [
-        _cells(own.take(piece.lossy.dim), buckets, buckets.of(piece.lossy.round_id))
+        cells_of(own.take(piece.lossy.dim), buckets, buckets.of(piece.lossy.round_id))
         for piece, own in asked.pieces(place)
     ]
     return _losses(asked.view, np.concatenate(cells), known)
@@ -308,92 +308,3 @@ def _losses(view: View, parts: Integers, known: Integers) -> _Loss:
     total = np.bincount(where, weights=losses, minlength=len(known))
     mean = np.divide(total, known, out=np.full(len(known), np.nan), where=known > 0)
     return _Loss(mean, np.bincount(where, minlength=len(known)))
-
-
-def _cells(rows: Integers, buckets: Buckets, bucket: Integers) -> Integers:
-    """Rows cut into buckets; -1 stays what it is."""
-    return np.where(rows >= 0, rows * buckets.number + bucket, -1)
-
-
-def _in_cells(
-    asked: Asked, number: _Number, place: Integers, keys: Sequence[Hashable], buckets: Buckets
-) -> Floats:
-    """Percentiles of each row's buckets, rows one after the other.
-
-    What is in the first piece alone is remembered with it, row by row. So beside that only those buckets are
-    worked out that hold anything of the other pieces.
-
-    Args:
-        asked: the question.
-        number: of what.
-        place: the row of each combination of dimensions; -1: none.
-        keys: what each row is remembered by.
-        buckets: they.
-
-    Returns:
-        The 50th and the 95th percentile, and how many were measured: a line each.
-    """
-    (main, own), *others = asked.pieces(place)
-    made = _remembered(main, number, own, keys, buckets)
-    cells, numbers = [], []
-    for piece, rows in others:
-        ordered: Ordered = getattr(piece, number)
-        found = _cells(rows.take(ordered.dim), buckets, buckets.of(ordered.round_id))
-        cells.append(found[found >= 0])
-        numbers.append(ordered.numbers[found >= 0])
-    touched = np.unique(np.concatenate(cells) % buckets.number) if others else np.empty(0, dtype=np.int64)
-    if not len(touched):
-        return made
-    ordered = getattr(main, number)
-    chosen = main.rows_in(number, buckets, touched.tolist())
-    rows = own.take(ordered.dim.take(chosen))
-    found = _cells(rows, buckets, buckets.of(ordered.round_id.take(chosen)))
-    together = np.concatenate([ordered.numbers.take(chosen[found >= 0]), *numbers])
-    order = np.argsort(together, kind="stable")
-    parts = np.concatenate([found[found >= 0], *cells]).take(order)
-    again = _percentiles(together.take(order), parts, len(keys) * buckets.number)
-    result = made.reshape(3, len(keys), buckets.number).copy()
-    result[:, :, touched] = again.reshape(result.shape)[:, :, touched]
-    return result.reshape(made.shape)
-
-
-def _remembered(
-    piece: Columns, number: _Number, own: Integers, keys: Sequence[Hashable], buckets: Buckets
-) -> Floats:
-    """The same of one piece, from what is remembered of it; what is not is worked out first."""
-    known = {key: piece.trends.get((number, key, buckets)) for key in keys}
-    missing = [row for row, key in enumerate(keys) if known[key] is None]
-    if missing:
-        row_of = np.full(len(keys) + 1, -1, dtype=np.int64)
-        row_of[missing] = np.arange(len(missing))
-        made = np.empty((3, len(missing), buckets.number))
-        for some in piece.stretches(buckets):
-            made[:, :, some.start : some.stop] = _in_stretch(
-                piece, number, row_of[own], len(missing), some, buckets
-            )
-        for place, row in enumerate(missing):
-            part = made[:, place].copy()
-            piece.remember_trend((number, keys[row], buckets), part)
-            known[keys[row]] = part
-    return np.concatenate([part for part in known.values() if part is not None], axis=1)
-
-
-def _in_stretch(
-    piece: Columns, number: _Number, row_of_dim: Integers, rows: int, some: range, buckets: Buckets
-) -> Floats:
-    """Percentiles of some of the buckets, of each row (one of ``rows``; -1: none) a line."""
-    ordered: Ordered = getattr(piece, number)
-    part = Buckets(buckets.first + some.start, len(some), buckets.length_s)
-    first_s, end_s = part.bounds()[[0, -1]]
-    chosen = np.flatnonzero((ordered.round_id >= first_s) & (ordered.round_id < end_s))
-    row = row_of_dim.take(ordered.dim.take(chosen))
-    if (row < 0).any():
-        chosen, row = chosen[row >= 0], row[row >= 0]
-    cells = _cells(row, part, part.of(ordered.round_id.take(chosen)))
-    made = _percentiles(ordered.numbers.take(chosen), cells, rows * part.number)
-    return made.reshape(3, rows, part.number)
-
-
-def _percentiles(numbers: Floats, cells: Integers, count: int) -> Floats:
-    found, measured = percentiles_of_cells(numbers, cells, count, _SHARES)
-    return np.stack([*found, measured.astype(np.float64)])

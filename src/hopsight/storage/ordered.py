@@ -50,7 +50,13 @@ class Ordered:
         if not known.all():
             column, dim, round_id = column[known], dim[known], round_id[known]
         order = order_of(column)
-        return cls(column.take(order), dim.take(order), round_id.take(order), dims)
+        # Clipped: what is in range is taken in half the time.
+        return cls(
+            column.take(order, mode="clip"),
+            dim.take(order, mode="clip"),
+            round_id.take(order, mode="clip"),
+            dims,
+        )
 
     def __len__(self) -> int:
         return len(self.numbers)
