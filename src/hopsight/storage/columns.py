@@ -105,7 +105,7 @@ class Columns:
 
         loss_percent = read_ordered("loss_percent")
         unknown = np.flatnonzero(np.isnan(loss_percent))
-        lossy = np.flatnonzero(np.nan_to_num(loss_percent))
+        lossy = np.flatnonzero(loss_percent > 0)
         losses = loss_percent[lossy]
         del loss_percent
         return cls(

@@ -49,14 +49,8 @@ class Ordered:
         known = ~np.isnan(column)
         if not known.all():
             column, dim, round_id = column[known], dim[known], round_id[known]
-        order = order_of(column)
-        # Clipped: what is in range is taken in half the time.
-        return cls(
-            column.take(order, mode="clip"),
-            dim.take(order, mode="clip"),
-            round_id.take(order, mode="clip"),
-            dims,
-        )
+        order, numbers = sort(column)
+        return cls(numbers, dim.take(order, mode="clip"), round_id.take(order, mode="clip"), dims)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -101,14 +95,14 @@ class Ordered:
         return self.numbers.nbytes + self.dim.nbytes + self.round_id.nbytes + counters
 
 
-def order_of(column: Floats) -> Integers:
-    """What sorts a column of numbers, NaN excluded: as ``argsort``, in a fifth of its time.
+def sort(column: Floats) -> tuple[Integers, Floats]:
+    """What sorts a column of numbers, NaN excluded, and the column sorted: in a fifth of ``argsort``'s time.
 
     Not negative, so the bits of the numbers are in their order. The upper ones, and the place in the others,
     are sorted as one whole number; the few neighbours that differ in the lower bits alone are swapped after.
     """
     if len(column) == 0 or column.min() < 0:
-        return np.argsort(column)
+        return _sorted_by(np.argsort(column), column)
     # -0.0 is not less than zero, and would be sorted last.
     keys = (column + 0.0).view(np.uint64)
     width = np.uint64(len(column).bit_length())
@@ -118,14 +112,18 @@ def order_of(column: Floats) -> Integers:
     keys |= np.arange(len(column), dtype=np.uint64)
     keys.sort()
     keys &= np.uint64((1 << int(width)) - 1)
-    order: Integers = keys.view(np.int64)
-    numbers = column.take(order)
+    order, numbers = _sorted_by(keys.view(np.int64), column)
     for _ in range(_SWAPS):
         wrong = np.flatnonzero(numbers[1:] < numbers[:-1])
         if not len(wrong):
-            return order
+            return order, numbers
         # Each with its neighbour, none twice.
         first = wrong[np.diff(wrong, prepend=-2) > 1]
         order[first], order[first + 1] = order[first + 1], order[first]
         numbers[first], numbers[first + 1] = numbers[first + 1], numbers[first]
-    return np.argsort(column)
+    return _sorted_by(np.argsort(column), column)
+
+
+def _sorted_by(order: Integers, column: Floats) -> tuple[Integers, Floats]:
+    # Clipped: what is in range is taken in half the time.
+    return order, column.take(order, mode="clip")

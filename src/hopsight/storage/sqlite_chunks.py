@@ -105,6 +105,13 @@ def marks(connection: apsw.Connection, table: str, aid: int, first_s: int, last_
     return dict(rows)
 
 
+def filled_marks(connection: apsw.Connection, table: str, aid: int, first_s: int, last_s: int) -> set[int]:
+    """The marks of those that are filled of them."""
+    sql = f"SELECT mark FROM {table}_chunk WHERE aid = ? AND start_s BETWEEN ? AND ? AND packed IS NOT NULL"
+    rows: list[Any] = connection.execute(sql, (aid, first_s, last_s)).fetchall()
+    return {mark for (mark,) in rows}
+
+
 def read_filled(connection: apsw.Connection, table: str, start_s: int, mark: int) -> Chunk | None:
     """A chunk that was filled."""
     packed: bytes | None = connection.execute(f"SELECT packed FROM {table}_chunk WHERE mark = ?", (mark,)).get

@@ -24,6 +24,7 @@ from hopsight.storage.sqlite_chunks import (
     Chunk,
     claim,
     fill,
+    filled_marks,
     marks,
     read_filled,
     read_rows,
@@ -174,6 +175,7 @@ class ColumnReader:
 
     def _made(self, asked: Range, known: dict[int, int]) -> Iterator[tuple[int, bytes]]:
         """Those that are not filled yet, made: their mark, and what to fill them with."""
+        self._find_filled(asked, known)
         for start, mark in known.items():
             if (asked.table, mark) in self._filled or (asked.table, mark) in self._chunks:
                 continue
@@ -187,14 +189,18 @@ class ColumnReader:
                 yield mark, found.pack()
 
     def _is_filled(self, table: str, mark: int) -> bool:
-        """Whether it is filled; then that is known from now on, as a mark stands for one state for ever."""
         sql = f"SELECT packed IS NOT NULL FROM {table}_chunk WHERE mark = ?"  # noqa: S608 - a name from KINDS
-        if not self._connection.execute(sql, (mark,)).get:
-            return False
+        return bool(self._connection.execute(sql, (mark,)).get)
+
+    def _find_filled(self, asked: Range, known: dict[int, int]) -> None:
+        """Learn which are filled: a mark stands for one state, so what is filled stays so."""
+        new = [start for start, mark in known.items() if (asked.table, mark) not in self._filled]
+        if not new:
+            return
         if len(self._filled) >= FILLED:
             self._filled.clear()
-        self._filled.add((table, mark))
-        return True
+        found = filled_marks(self._connection, asked.table, asked.aid, min(new), max(new))
+        self._filled.update((asked.table, mark) for mark in found)
 
     def _unclaimed_of(self, asked: Range, known: dict[int, int]) -> Iterator[Chunk]:
         """What no chunk holds."""
