@@ -1,6 +1,6 @@
-"""Alerts as a person reads them: rows of texts, and the chart of an incident."""
+"""Alerts as a person reads them: rows of texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -14,11 +14,9 @@ from hopsight.accounts.alert_listings import (
     Suppressed,
 )
 from hopsight.accounts.alert_rules import AlertRules
-from hopsight.model.aggregates import Measures, Summary
 from hopsight.model.alerts import AlertFilter, Metric
-from hopsight.model.times import TimeRange, format_utc
+from hopsight.model.times import format_utc
 from hopsight.server.alerts.texts import cause_of, condition_of
-from hopsight.server.web.charts import Chart, Series, draw_chart
 from hopsight.server.web.overview import PATH as OVERVIEW_PATH
 from hopsight.server.web.view import View
 
@@ -35,14 +33,6 @@ _EVENTS: Final = {
     "not-notified": "Not told",
 }
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3_600, 86_400
-
-_CHARTED: Final[dict[Metric, tuple[str, str, Callable[[Measures], float | None]]]] = {
-    "latency": ("Latency, 95th percentile", "ms", lambda found: found.latency_p95_ms),
-    "loss": ("Loss, mean", "%", lambda found: found.loss_percent),
-    "jitter": ("Jitter, median", "ms", lambda found: found.jitter_p50_ms),
-    "verdict": ("Agents that measured", "agents", lambda found: float(found.agents)),
-    "no-data": ("Agents that measured", "agents", lambda found: float(found.agents)),
-}
 
 
 class IncidentRow(Struct, frozen=True, kw_only=True):
@@ -205,17 +195,6 @@ def suppressed_rows(rules: AlertRules, aid: int, incident: Incident) -> list[str
             agents = f"{count} {'agent' if count == 1 else 'agents'}"
             rows.append(f"{stored.window.name}: {agents}, {format_utc(first)} to {format_utc(last)}")
     return rows
-
-
-def metric_chart(metric: Metric, summary: Summary, time_range: TimeRange, bucket_s: int) -> Chart:
-    """The metric over the time of an incident; buckets without data are gaps."""
-    title, unit, number = _CHARTED[metric]
-    found = {bucket.start_s: number(bucket.measures) for bucket in summary.buckets}
-    first_s = time_range.start_s // bucket_s * bucket_s
-    starts = range(first_s, time_range.end_s + 1, bucket_s)
-    values = [found.get(start_s) for start_s in starts]
-    series = [Series(label=title, style="line-a", values=values)]
-    return draw_chart(title, unit, series, starts, time_range, summary.whole.records)
 
 
 def describe_length(length_s: int) -> str:

@@ -18,14 +18,14 @@ from hopsight.server.web.alert_texts import (
     agent_rows,
     event_rows,
     incident_row,
-    metric_chart,
     rule_row,
     suppressed_rows,
     window_row,
 )
+from hopsight.server.web.incident_chart import incident_chart, read_seen
 from hopsight.server.web.overview import PATH as OVERVIEW_PATH
 from hopsight.server.web.refusals import REFUSALS, refusal
-from hopsight.server.web.view import View, bucket_s_of
+from hopsight.server.web.view import View
 from hopsight.server.web.visitor import Visitor, see
 
 PATH: Final = "/alerts"
@@ -101,17 +101,18 @@ async def _incident(visitor: Visitor, text: str) -> Answer:
     agents = incidents.agents(incident.incident_id)
     names = accounts.agent_names(aid, [each.agent_id for each in agents[:1_000]])
     look = look_of(visitor, incident)
-    query, bucket_s = look.query(USER_SESSIONS), bucket_s_of(look.time_range)
-    summary = await visitor.services.store.summarize(query, bucket_s)
+    now_s = visitor.services.clock.now()
+    seen = await read_seen(visitor.services.store, incident.rule, look, now_s)
     stored = StoredRule(rule_id=incident.rule_id, aid=aid, rule=incident.rule)
     return visitor.render(
         "incident.html",
         path=f"{PATH}/{incident.incident_id}",
-        incident=_row(visitor, incident, visitor.services.clock.now()),
+        incident=_row(visitor, incident, now_s),
         rule=rule_row(stored),
-        chart=metric_chart(incident.rule.metric, summary, look.time_range, bucket_s),
-        bucket_minutes=bucket_s // 60,
-        threshold=None if incident.rule.metric == "no-data" else incident.rule.threshold,
+        chart=incident_chart(seen),
+        bucket_minutes=seen.bucket_s // 60,
+        metric=incident.rule.metric,
+        threshold=incident.rule.threshold,
         unit=UNITS[incident.rule.metric],
         agents=agent_rows(agents, names, incident.rule.metric, look),
         events=event_rows(incidents.events(incident.incident_id)),

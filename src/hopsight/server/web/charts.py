@@ -39,11 +39,13 @@ class Series(Struct, frozen=True, kw_only=True):
         label: what it shows.
         style: a class of ``charts.css``.
         values: one for each bucket, in order; None: a gap.
+        is_mark: nothing that was measured, such as a threshold; in no table.
     """
 
     label: str
     style: str
     values: Sequence[float | None]
+    is_mark: bool = False
 
 
 class Tick(Struct, frozen=True):
@@ -59,6 +61,7 @@ class Line(Struct, frozen=True, kw_only=True):
     label: str
     style: str
     path: str
+    is_mark: bool = False
 
 
 class Chart(Struct, frozen=True, kw_only=True):
@@ -71,7 +74,7 @@ class Chart(Struct, frozen=True, kw_only=True):
         lines: drawn, in order.
         value_ticks: on the left.
         time_ticks: below.
-        rows: the same as numbers: time, then a value of each line.
+        rows: the same as numbers: time, then a value of each line that was measured.
         data: for the script, JSON.
     """
 
@@ -87,7 +90,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     @property
     def is_empty(self) -> bool:
         """Nothing was measured in the whole range."""
-        return not any(line.path for line in self.lines)
+        return not any(line.path for line in self.lines if not line.is_mark)
 
 
 def draw_chart(
@@ -123,12 +126,13 @@ def draw_chart(
                     [place_of(start_s, time_range) for start_s in starts],
                     [None if value is None else _y(value, top) for value in each.values],
                 ),
+                is_mark=each.is_mark,
             )
             for each in series
         ],
         value_ticks=[Tick(_y(step * n, top), f"{step * n:g}") for n in range(round(top / step) + 1)],
         time_ticks=time_ticks(time_range),
-        rows=_rows(series, starts),
+        rows=_rows([each for each in series if not each.is_mark], starts),
         data=_data(unit, series, starts, time_range),
     )
 

@@ -5,7 +5,6 @@ from typing import Final
 from msgspec import structs
 
 from hopsight.accounts.alert_listings import Incident
-from hopsight.model.aggregates import Summary
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.server.web.alert_texts import UNITS, rule_row
 from hopsight.server.web.alerts import SHOWN, find_incident, look_of
@@ -94,15 +93,10 @@ def at_incident(visitor: Visitor) -> tuple[Visitor, Incident]:
     return structs.replace(visitor, view=look_of(visitor, incident)), incident
 
 
-async def read_metric(visitor: Visitor) -> tuple[Summary, int]:
-    """What the sessions of an incident come to, and the length of its buckets in seconds."""
-    bucket_s = bucket_s_of(visitor.view.time_range)
-    return await visitor.services.store.summarize(visitor.view.query(USER_SESSIONS), bucket_s), bucket_s
-
-
 async def _metric(visitor: Visitor) -> Table:
     visitor, _ = at_incident(visitor)
-    summary, bucket_s = await read_metric(visitor)
+    bucket_s = bucket_s_of(visitor.view.time_range)
+    summary = await visitor.services.store.summarize(visitor.view.query(USER_SESSIONS), bucket_s)
     return series_table(summary, visitor.view.time_range, bucket_s)
 
 

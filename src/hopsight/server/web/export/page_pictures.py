@@ -13,9 +13,8 @@ from hopsight.model.times import format_utc
 from hopsight.server.alerts.texts import cause_of, condition_of
 from hopsight.server.web.agent_numbers import machine_charts, state_bands
 from hopsight.server.web.agents import find_agent, read_newest, read_states
-from hopsight.server.web.alert_texts import metric_chart
 from hopsight.server.web.charts import time_ticks
-from hopsight.server.web.export.alert_tables import at_incident, read_metric
+from hopsight.server.web.export.alert_tables import at_incident
 from hopsight.server.web.export.pictures import (
     Drawing,
     bands_drawing,
@@ -27,6 +26,7 @@ from hopsight.server.web.export.pictures import (
 )
 from hopsight.server.web.export.style_sheets import drawing_styles
 from hopsight.server.web.export.tables_of_one import at_network, subject_of
+from hopsight.server.web.incident_chart import incident_chart, read_seen
 from hopsight.server.web.networks import names_of_networks
 from hopsight.server.web.overview_numbers import overview_charts, verdict_shares
 from hopsight.server.web.path_drawing import draw_path
@@ -149,12 +149,12 @@ async def _session(visitor: Visitor) -> Shown:
 
 async def _incident(visitor: Visitor) -> Shown:
     visitor, incident = at_incident(visitor)
-    summary, bucket_s = await read_metric(visitor)
-    chart = metric_chart(incident.rule.metric, summary, visitor.view.time_range, bucket_s)
+    services = visitor.services
+    seen = await read_seen(services.store, incident.rule, visitor.view, services.clock.now())
     return Shown(
         visitor=visitor,
         title=f"Incident {incident.incident_id}: {incident.rule.name}",
-        drawings=[("metric", chart_drawing(chart))],
+        drawings=[("metric", chart_drawing(incident_chart(seen)))],
         facts=(f"{condition_of(incident.rule)}.", f"Cause: {cause_of(incident.cause)}.", _buckets(visitor)),
     )
 

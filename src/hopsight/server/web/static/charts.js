@@ -33,12 +33,14 @@
     location.assign(url);
   }
 
+  const dashes = { "line-b": [5, 3], "line-limit": [2, 4] };
+
   function series(each) {
     return {
       label: each.label,
       stroke: () => colour(`--${each.style}`),
       width: 1.5,
-      dash: each.style === "line-b" ? [5, 3] : undefined,
+      dash: dashes[each.style],
       spanGaps: false,
       value: (_, value) => (value == null ? "-" : value.toPrecision(4)),
     };
