@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, USER_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query, Record
-from hopsight.storage import columns, memo, ordered, sqlite_columns, sqlite_dims, trends
+from hopsight.storage import columns, memo, ordered, sqlite, sqlite_columns, sqlite_dims, trends
 from hopsight.storage.memory import MemoryStore
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_chunks import Chunk, claim, drop_chunks, fill, marks, read_filled
@@ -45,6 +45,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_dims, "KNOWN_BYTES", 1_000)
     # Blocks of two records, and a piece that stays beside one that does not.
     monkeypatch.setattr(ordered, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(sqlite, "LONG_RANGE_S", 0)
     monkeypatch.setattr(sqlite_columns, "LARGE_PIECE_S", ((1_200, 600), (0, 300)))
 
 
@@ -150,6 +151,7 @@ async def do(store: Any, step: str, what: Any) -> Any:
         await store.summarize(asked, 420),
         await store.rank(asked, "ssid", bucket_s=300, order="latency", limit=2),
         await store.rank(asked, "agent_id", bucket_s=600, order="loss", limit=9),
+        await store.count_by(asked, "ssid"),
     )
 
 
@@ -203,6 +205,20 @@ async def test_a_number_that_is_given_again_means_what_it_means_now(store: Sqlit
     await store.erase(agent_id(1))
     await store.add(USER_SESSIONS, [record(2, 1, agent=2)])
     assert [each.value for each in await store.rank(question(), **by_agent)] == [agent_id(2)]
+
+
+async def test_what_is_in_memory_is_counted_there(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a chart of a range, its values are counted without a look at the records."""
+    await store.add(USER_SESSIONS, [record(minute, minute) for minute in range(60)])
+    before = await store.count_by(question(), "ssid")
+    await count(store, question())
+    monkeypatch.setattr(sqlite, "read_counts", None)
+    await store.add(USER_SESSIONS, [record(59, 100)])
+    after = await store.count_by(question(), "ssid")
+    assert sum(before.values()) == 60
+    assert after == before | {None: before[None] + 1}
 
 
 async def test_few_records_are_read_as_they_are(

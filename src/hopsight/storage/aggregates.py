@@ -140,6 +140,18 @@ def summarize(asked: Asked, query: Query, bucket_s: int) -> Summary:
     )
 
 
+def count(asked: Asked) -> dict[str | None, int]:
+    """How many records there are of each value; a value that no record has is left out."""
+    records = np.zeros(len(asked.dims.values), dtype=np.int64)
+    for piece, own in asked.pieces(asked.dims.group):
+        admitted = np.flatnonzero(own >= 0)
+        counted = np.bincount(own[admitted], piece.records_of_dim[admitted], len(records))
+        records += counted.astype(np.int64)
+    return {
+        value: number for value, number in zip(asked.dims.values, records.tolist(), strict=True) if number
+    }
+
+
 def rank(asked: Asked, query: Query, bucket_s: int, order: GroupOrder, limit: int) -> list[Group]:
     """The admitted columns by value."""
     values = asked.dims.values

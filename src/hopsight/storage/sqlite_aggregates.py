@@ -16,6 +16,7 @@ from hopsight.storage.aggregates import (
     Asked,
     check_buckets,
     check_limit,
+    count,
     rank,
     summarize,
 )
@@ -59,6 +60,18 @@ class Aggregates:
         return self._answer(
             query, column, lambda asked: rank(asked, query, bucket_s, order, limit), bucket_s, order, limit
         )
+
+    def counts(self, query: Query, column: str) -> dict[str | None, int] | None:
+        """Answer ``Store.count_by`` from what is in memory; None: that is not."""
+        table = KINDS[query.kind].table
+        place = table, query.aid, bounded(query.first_round), bounded(query.last_round)
+        found = None
+        with self._connection:
+            asked = self._columns.range(*place)
+            if column in DIMENSION_COLUMNS and self._columns.has(asked):
+                view = self._columns.read(asked)
+                found = count(Asked(view, self._dims.read(table, query, column), None))
+        return found
 
     def _answer(
         self, query: Query, column: str | None, answer: Callable[[Asked], T], bucket_s: int, *more: object

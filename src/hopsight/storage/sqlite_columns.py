@@ -109,6 +109,13 @@ class ColumnReader:
         ).fetchone()
         return None if ends[0] is None else Range(table, aid, *ends)
 
+    def has(self, asked: Range | None) -> bool:
+        """Whether the most of a range is in memory; inside of a transaction."""
+        if asked is None or self._large is None:
+            return False
+        known = marks(self._connection, asked.table, asked.aid, *_ends(_inner(asked)))
+        return self._large[0] == (asked.table, tuple(known.items()))
+
     def read(self, asked: Range | None) -> View:
         """The columns of a range; inside of a transaction."""
         if asked is None:
@@ -291,6 +298,11 @@ def _inner(asked: Range) -> range:
     begin = -(-asked.first_round // step_s) * step_s
     end = (asked.last_round + 1) // step_s * step_s
     return range(begin, max(begin, end), CHUNK_S)
+
+
+def _ends(starts: range) -> tuple[int, int]:
+    """The first and the last; the other way round when there is none."""
+    return (starts[0], starts[-1]) if starts else (0, -1)
 
 
 def _columns(pieces: Sequence[Chunk]) -> Columns:
