@@ -42,7 +42,12 @@ def values_of(chart: Chart) -> list[list[Any]]:
 async def test_a_verdict_is_drawn_as_its_share_of_the_sessions_that_have_one() -> None:
     """Sessions without a verdict count for nothing, and a round without any session is a gap."""
     rule = AlertRule(name="Air", metric="verdict", verdict="lan", threshold=40)
-    sessions = {0: ["lan", "healthy", None], 1: ["healthy"], 3: ["lan"], 4: [None]}
+    sessions: dict[int, list[str | None]] = {
+        0: ["lan", "healthy", None],
+        1: ["healthy"],
+        3: ["lan"],
+        4: [None],
+    }
     chart = await chart_of(rule, sessions, ROUND_ID + 3_600)
     assert (chart.title, chart.unit) == ("Sessions with the verdict lan", "%")
     assert values_of(chart) == [[50.0, 0.0, None, 100.0, None], [40.0] * ROUNDS]
