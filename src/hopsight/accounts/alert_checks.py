@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import structs
 
+from hopsight.accounts.alert_recipients import checked_emails, checked_services
 from hopsight.accounts.checks import checked_name
 from hopsight.errors import InvalidValueError
 from hopsight.model.alerts import WEEK_S, AlertFilter, AlertRule, MaintenanceWindow, Webhook
@@ -17,7 +18,7 @@ _KEYS: Final = [key for key, row in FILTERS.items() if USER_SESSIONS in row.kind
 
 
 def checked_rule(rule: AlertRule, secrets: Mapping[str, str]) -> AlertRule:
-    """A rule that means something; ``secrets``: those of its webhooks, by URL, that are known already.
+    """A rule that means something; ``secrets``: those of its recipients that are known already.
 
     Raises:
         InvalidValueError: it does not.
@@ -30,7 +31,14 @@ def checked_rule(rule: AlertRule, secrets: Mapping[str, str]) -> AlertRule:
     if len({each.url for each in webhooks}) < len(webhooks):
         raise InvalidValueError("webhooks", "the same URL twice", "each URL once")
     filters = _checked_filters(rule.filters)
-    return structs.replace(rule, name=checked_name(rule.name, "name"), webhooks=webhooks, filters=filters)
+    return structs.replace(
+        rule,
+        name=checked_name(rule.name, "name"),
+        webhooks=webhooks,
+        emails=checked_emails(rule.emails),
+        services=checked_services(rule.services, secrets),
+        filters=filters,
+    )
 
 
 def checked_window(window: MaintenanceWindow) -> MaintenanceWindow:

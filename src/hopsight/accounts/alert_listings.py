@@ -1,4 +1,4 @@
-"""What lists of alerts hold; none of it is secret but the rules' webhooks."""
+"""What lists of alerts hold; none of it is secret but the rules' recipients."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from hopsight.model.alerts import AlertRule, Cause, MaintenanceWindow
 
 
 class StoredRule(Struct, frozen=True, kw_only=True):
-    """A rule with its ID and account group; its webhooks with their secrets."""
+    """A rule with its ID and account group; its recipients with their secrets."""
 
     rule_id: int
     aid: int
@@ -58,7 +58,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     """What a rule found.
 
     Args:
-        rule: as it was when the incident was opened, without secrets.
+        rule: as it was when the incident was opened, without secrets and people's addresses.
         cause: what explains it; as it was last while it went on.
         opened_s: epoch seconds: the end of the round that opened it.
         resolved_s: None: it goes on.

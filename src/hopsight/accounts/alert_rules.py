@@ -4,18 +4,18 @@ from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
-from msgspec import structs
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from hopsight.accounts import organizations
 from hopsight.accounts.alert_checks import checked_rule, checked_window
 from hopsight.accounts.alert_listings import StoredRule, StoredWindow, Suppressed
+from hopsight.accounts.alert_recipients import secrets_of, with_secrets, without_secrets
 from hopsight.accounts.alert_tables import alert_rules, maintenance_windows, suppressed
 from hopsight.accounts.audit import CONSOLE, Actor, Change, Resource
 from hopsight.accounts.database import Database
 from hopsight.clock import Clock
 from hopsight.errors import ConflictError, NotFoundError
-from hopsight.model.alerts import AlertRule, MaintenanceWindow, Webhook
+from hopsight.model.alerts import AlertRule, MaintenanceWindow
 
 MAX_RULES: Final = 200
 """In one account group: each is held against every round."""
@@ -46,7 +46,7 @@ class AlertRules:
         return rule_id
 
     def change(self, aid: int, rule_id: int, rule: AlertRule, by: Actor = CONSOLE) -> None:
-        """Write a rule anew; a webhook that is given without a secret keeps the one it has."""
+        """Write a rule anew; a recipient that is given without its secret keeps the one it has."""
         with self._database.write(changes_rights=False) as connection:
             row = _require(connection, alert_rules, aid, rule_id)
             checked = checked_rule(rule, _secrets.decode(row.secrets))
@@ -151,23 +151,16 @@ class AlertRules:
         organizations.note(connection, aid, event, [resource], Change(by, int(self._clock.now())))
 
 
-def without_secrets(rule: AlertRule) -> AlertRule:
-    """The rule as it may be shown."""
-    return structs.replace(rule, webhooks=tuple(Webhook(url=each.url) for each in rule.webhooks))
-
-
 def _columns(rule: AlertRule) -> dict[str, str]:
-    secrets = {each.url: each.secret for each in rule.webhooks}
     return {
         "document": _encode(without_secrets(rule)).decode(),
-        "secrets": _encode(secrets).decode(),
+        "secrets": _encode(secrets_of(rule)).decode(),
     }
 
 
 def _rule(row: Any) -> StoredRule:
-    rule, secrets = _rules.decode(row.document), _secrets.decode(row.secrets)
-    webhooks = tuple(Webhook(url=each.url, secret=secrets[each.url]) for each in rule.webhooks)
-    return StoredRule(rule_id=row.rule_id, aid=row.aid, rule=structs.replace(rule, webhooks=webhooks))
+    rule = with_secrets(_rules.decode(row.document), _secrets.decode(row.secrets))
+    return StoredRule(rule_id=row.rule_id, aid=row.aid, rule=rule)
 
 
 def _window(row: Any) -> StoredWindow:

@@ -34,8 +34,17 @@ def checked_email(value: str) -> str:
     Raises:
         InvalidValueError: it is not one.
     """
-    email = value.strip().lower()
-    if len(email) > MAX_EMAIL_CHARS or not _EMAIL.fullmatch(email):
+    return checked_mailbox(value).lower()
+
+
+def checked_mailbox(value: str) -> str:
+    """An e-mail address as it is spelled, without the white space around it.
+
+    Raises:
+        InvalidValueError: it is not one.
+    """
+    email = value.strip()
+    if len(email) > MAX_EMAIL_CHARS or not email.isascii() or not _EMAIL.fullmatch(email.lower()):
         raise InvalidValueError("e-mail address", value, "for example jane.doe@example.org")
     return email
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from hopsight.accounts.alert_listings import Incident, IncidentAgent, IncidentEvent, StoredRule
-from hopsight.accounts.alert_rules import without_secrets
+from hopsight.accounts.alert_recipients import for_readers
 from hopsight.accounts.alert_tables import alert_progress, incident_agents, incident_events, incidents
 from hopsight.accounts.database import Database
 from hopsight.errors import NotFoundError
@@ -150,7 +150,7 @@ def _apply(connection: Connection, aid: int, round_id: int, now_s: int, change: 
     }
     incident_id = change.incident_id
     if incident_id is None:
-        rule = msgspec.json.encode(without_secrets(change.rule.rule)).decode()
+        rule = msgspec.json.encode(for_readers(change.rule.rule)).decode()
         made = insert(incidents).values(
             aid=aid, rule_id=change.rule.rule_id, rule=rule, opened_s=round_id + 60, **cause
         )

@@ -57,6 +57,8 @@ def list_maintenance(
 
 
 def _rule(stored: "StoredRule") -> dict[str, object]:
+    from hopsight.accounts.alert_recipients import recipient_names
+
     rule = stored.rule
     return {
         "ruleId": stored.rule_id,
@@ -66,6 +68,7 @@ def _rule(stored: "StoredRule") -> dict[str, object]:
         "rounds": f"{rule.rounds} of {rule.of_rounds}",
         "minAgents": rule.min_agents,
         "enabled": rule.enabled,
+        "tells": ", ".join(recipient_names(rule)) or "nobody",
     }
 
 

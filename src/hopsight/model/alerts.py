@@ -51,6 +51,21 @@ class Webhook(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_
     secret: Annotated[str, Meta(min_length=8, max_length=255)] | None = None
 
 
+class ChatService(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chat or push service that is told of incidents.
+
+    Args:
+        label: what people call it; unique in its rule.
+        kind: the URL's schema, such as ``slack``; set from the URL, whatever is given.
+        url: as the apprise library spells it; it holds tokens, so it is never shown again. Left out for a
+            label that has one: it stays.
+    """
+
+    label: Annotated[str, Meta(min_length=1, max_length=64)]
+    kind: Annotated[str, Meta(max_length=32)] | None = None
+    url: Annotated[str, Meta(min_length=8, max_length=2_048)] | None = None
+
+
 class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When something is wrong: what an administrator writes.
 
@@ -70,6 +85,8 @@ class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknow
         min_agents: fewer failing agents are no incident.
         filters: the sessions that it is about; all of them must hold.
         webhooks: who is told of its incidents.
+        emails: addresses that are told of them, too.
+        services: chat and push services that are.
         enabled: whether it is looked at.
     """
 
@@ -83,6 +100,8 @@ class AlertRule(Struct, rename="camel", frozen=True, kw_only=True, forbid_unknow
     min_agents: Annotated[int, Meta(ge=1, le=100_000)] = 3
     filters: Filters = ()
     webhooks: Annotated[tuple[Webhook, ...], Meta(max_length=10)] = ()
+    emails: Annotated[tuple[Annotated[str, Meta(max_length=254)], ...], Meta(max_length=20)] = ()
+    services: Annotated[tuple[ChatService, ...], Meta(max_length=10)] = ()
     enabled: bool = True
 
 

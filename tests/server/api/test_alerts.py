@@ -33,6 +33,26 @@ async def test_a_secret_is_kept_and_never_shown(server: Any) -> None:
     assert (stored.rule.threshold, stored.rule.webhooks[0].secret) == (200, "correct horse")
 
 
+async def test_who_only_reads_sees_whom_a_rule_tells_but_no_way_to_tell_them(server: Any) -> None:
+    """Addresses are masked for readers; nobody sees the URL of a service again."""
+    url = "slack://T00000000/B00000000/s3cr3ts3cr3ts3cr3ts3cr3t"
+    body = BODY | {"services": [{"label": "Ops", "url": url}]}
+    async with server.client(server.tokens[Role.ACCOUNT_ADMIN]) as client:
+        made = await client.post(RULES, json=body)
+        path = f"{RULES}/{made.json()['ruleId']}"
+        again = await client.put(path, json=body | {"services": made.json()["services"]})
+        wrong = await client.put(path, json=body | {"services": [{"label": "x", "url": f"json{url[5:]}"}]})
+    async with server.client() as client:
+        read = await client.get(path)
+    assert (again.status_code, wrong.status_code) == (200, 400)
+    assert (
+        made.json()["services"] == read.json()["services"] == [{"label": "Ops", "kind": "slack", "url": None}]
+    )
+    assert not [each for each in (made, again, wrong, read) if "s3cr3t" in each.text]
+    (stored,) = server.accounts.alerts.rules.listing(server.aid)
+    assert stored.rule.services[0].url == url
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -40,6 +60,7 @@ async def test_a_secret_is_kept_and_never_shown(server: Any) -> None:
         {"filters": [{"key": "nothing", "values": ["x"]}]}, {"webhooks": [{"url": "https://new.example/"}]},
         {"webhooks": [HOOK, HOOK]}, {"webhooks": [HOOK | {"url": "file:///etc/passwd"}]}, {"name": " "},
         {"more": 1},
+        {"emails": ["nobody"]}, {"services": [{"label": "Ops"}]},
     ],
 )  # fmt: skip
 async def test_a_rule_that_means_nothing_is_refused(server: Any, changes: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from hopsight.accounts.alert_listings import (
     StoredWindow,
     Suppressed,
 )
+from hopsight.accounts.alert_recipients import recipient_names
 from hopsight.accounts.alert_rules import AlertRules
 from hopsight.model.alerts import AlertFilter, Metric
 from hopsight.model.times import format_utc
@@ -121,14 +122,14 @@ def incident_row(incident: Incident, now_s: float, url: str) -> IncidentRow:
 
 
 def rule_row(stored: StoredRule) -> RuleRow:
-    """A rule as texts; of webhooks the host alone."""
+    """A rule as texts; of who is told what everybody may see."""
     rule = stored.rule
     return RuleRow(
         rule_id=stored.rule_id,
         name=rule.name,
         condition=condition_of(rule),
         filters=_filters(rule.filters),
-        hosts=", ".join(each.url.split("/")[2] for each in rule.webhooks) or "nobody",
+        hosts=", ".join(recipient_names(rule)) or "nobody",
         enabled=rule.enabled,
     )
 

@@ -3,15 +3,19 @@
 from msgspec import Struct, structs
 
 from hopsight.accounts.alert_listings import Incident, IncidentAgent, IncidentEvent, StoredRule, StoredWindow
-from hopsight.accounts.alert_rules import without_secrets
-from hopsight.model.alerts import AlertRule, CauseName, MaintenanceWindow, Metric, Webhook
+from hopsight.accounts.alert_recipients import for_readers, without_secrets
+from hopsight.model.alerts import AlertRule, CauseName, MaintenanceWindow, Metric
 from hopsight.model.sessions import DateTime
 from hopsight.model.times import format_utc
 from hopsight.server.alerts.texts import condition_of
 
 
 class AlertRuleDocument(AlertRule, rename="camel", frozen=True, kw_only=True):
-    """A rule with its ID; secrets of webhooks are not in it, and their paths only for administrators."""
+    """A rule with its ID.
+
+    Secrets of webhooks and URLs of services are not in it; whole URLs of webhooks and whole e-mail addresses
+    only for administrators.
+    """
 
     rule_id: int
 
@@ -114,11 +118,7 @@ class IncidentDetail(IncidentDocument, rename="camel", frozen=True, kw_only=True
 
 def rule_document(stored: StoredRule, *, is_writer: bool) -> AlertRuleDocument:
     """A rule as it is shown to somebody."""
-    rule = without_secrets(stored.rule)
-    if not is_writer:
-        # The path of a webhook often is all that one needs to post to it.
-        hidden = tuple(Webhook(url="/".join(each.url.split("/")[:3])) for each in rule.webhooks)
-        rule = structs.replace(rule, webhooks=hidden)
+    rule = without_secrets(stored.rule) if is_writer else for_readers(stored.rule)
     return AlertRuleDocument(rule_id=stored.rule_id, **structs.asdict(rule))
 
 

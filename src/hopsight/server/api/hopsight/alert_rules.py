@@ -30,7 +30,8 @@ _CREATE: Final = operation(
     parameters=COMMON, body=AlertRule, body_required=True, answer=AlertRuleDocument, success=201,
 )  # fmt: skip
 _UPDATE: Final = operation(
-    "Write an alert rule anew; a webhook without its secret keeps the one it has", 403, 404, *BODY_STATUSES,
+    "Write an alert rule anew; a webhook without its secret, a service without its URL, keeps it",
+    403, 404, *BODY_STATUSES,
     parameters=(_ID, *COMMON), body=AlertRule, body_required=True, answer=AlertRuleDocument,
 )  # fmt: skip
 _DELETE: Final = operation(
