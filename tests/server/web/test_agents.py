@@ -14,6 +14,7 @@ from hopsight.model.dimensions import AGENT_STATES, NETWORK_SESSIONS, USER_SESSI
 from hopsight.model.query import Query, Record
 from hopsight.model.times import TimeRange, format_utc
 from hopsight.model.upload import Enrolment
+from hopsight.server.web import agents
 from hopsight.server.web.agent_numbers import newest_start, state_bands
 from hopsight.testing import sample_session
 
@@ -125,6 +126,23 @@ async def test_all_agents_are_listed_with_their_numbers(server: Any, client: htt
     found = tree(await client.get("/agents?name=busy"))
     assert found.xpath("//tbody/tr/th/a/@title") == [busy]
     assert idle not in (await client.get("/agents?name=busy")).text
+
+
+async def test_every_page_has_the_numbers_of_its_own_agents(
+    server: Any, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an agent that measured the least of all."""
+    monkeypatch.setattr(agents, "PER_PAGE", 1)
+    server.clock.advance(NOW - server.clock.now())
+    ids = sorted(enrol(server, name) for name in ("busy", "quiet"))
+    await measure(server, ids[0], range(1, 9))
+    await measure(server, ids[1], range(20, 22))
+    counted, path = [], "/agents?window=1h"
+    while path:
+        found = tree(await client.get(path))
+        counted += found.xpath("//tbody/tr/td[4]/text()")
+        path = "".join(found.xpath("//a[text()='Next page']/@href"))
+    assert counted == ["8", "2"]
 
 
 async def test_an_agent_of_others_is_not_there(server: Any, client: httpx.AsyncClient) -> None:

@@ -33,7 +33,6 @@ from hopsight.server.web.whereabouts import LANE_HEIGHT, lanes_of
 
 PATH: Final = "/agents"
 PER_PAGE: Final = 100
-MOST_RANKED: Final = 1_000
 MOST_SESSIONS: Final = 1_000
 SHOWN_SESSIONS: Final = 50
 ALIVE_S: Final = 180
@@ -103,14 +102,7 @@ async def _list(visitor: Visitor) -> Answer:
     after = visitor.parameters.one("after")
     found = accounts.agents(aid, agent_name=name, after=after, limit=PER_PAGE + 1)
     page, more = found[:PER_PAGE], len(found) > PER_PAGE
-    groups = await visitor.services.store.rank(
-        visitor.view.query(USER_SESSIONS),
-        "agent_id",
-        bucket_s=bucket_s_of(visitor.view.time_range, _TREND_BUCKETS),
-        order="records",
-        limit=MOST_RANKED,
-    )
-    known = {group.value: group for group in groups}
+    known = await _measured(visitor, [agent.agent_id for agent in page])
     rows = [
         AgentRow(
             agent=agent,
@@ -131,6 +123,20 @@ async def _list(visitor: Visitor) -> Answer:
         following=visitor.view.url(PATH, after=page[-1].agent_id) if more else None,
         windows=WINDOWS,
     )
+
+
+async def _measured(visitor: Visitor, agent_ids: Sequence[str]) -> dict[str | None, Group]:
+    """What a few agents measured in the time range."""
+    query = visitor.view.query(USER_SESSIONS)
+    of_these = Filter("agent_id", tuple(agent_ids))
+    groups = await visitor.services.store.rank(
+        structs.replace(query, filters=(*query.filters, of_these)),
+        "agent_id",
+        bucket_s=bucket_s_of(visitor.view.time_range, _TREND_BUCKETS),
+        order="records",
+        limit=PER_PAGE,
+    )
+    return {group.value: group for group in groups}
 
 
 async def _read(visitor: Visitor, agent_id: str) -> Answer:
