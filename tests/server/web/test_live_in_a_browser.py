@@ -297,11 +297,25 @@ async def test_who_signs_out_elsewhere_is_told(filled: Any, port: int, browser: 
         await until(tab, f"{STATE}.startsWith('Ended: you are not signed in any more')")
 
 
+async def test_a_round_appears_in_the_ranks(filled: Any, port: int, browser: Any) -> None:
+    """A site that turns worse moves up."""
+    first = "document.querySelector('.rank tbody th a').text"
+    async with watching(
+        browser, filled, f"http://127.0.0.1:{port}", "/ranks?by=visitedSite&window=24h"
+    ) as tab:
+        before = await tab.value(first)
+        await be_hasty(tab)
+        other = "two.example" if before == "one.example" else "one.example"
+        worse = [session(number, site=other, latency=9_000.0) for number in range(1, 40)]
+        await filled.store.add(USER_SESSIONS, [*worse, session(400, site=other, latency=9_000.0)])
+        await until(tab, f"{first} == '{other}'")
+
+
 @pytest.mark.usefixtures("filled")
 async def test_a_look_at_the_past_stands_still(client: Any) -> None:
     """A range with a fixed end has no stream; and without JavaScript no page speaks of one."""
     past = "from=2020-09-13T00:00:00&to=2020-09-13T12:00:00"
-    for path in ("/", "/agents", "/networks"):
+    for path in ("/", "/ranks", "/agents", "/networks", "/paths"):
         assert "data-live" not in (await client.get(f"{path}?{past}")).text
         text = (await client.get(f"{path}?window=1h")).text
         assert text.count('<p class="live"') == 1
