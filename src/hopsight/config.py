@@ -51,6 +51,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         city_db: the same with cities or countries: where it is.
         oidc: identity provider for the pages; None: none.
         local_webhooks: whether webhooks of alert rules may be of this machine or link.
+        report_key: PEM file that reports are signed with; None: one of our own in ``data``.
     """
 
     data: Path
@@ -70,6 +71,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     city_db: Path | None = None
     oidc: OidcConfig | None = None
     local_webhooks: bool = False
+    report_key: Path | None = None
 
     @property
     def tls(self) -> bool:

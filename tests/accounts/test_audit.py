@@ -11,7 +11,7 @@ import pytest
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.agent_changes import Transfer
-from hopsight.accounts.audit import Actor
+from hopsight.accounts.audit import Actor, Resource
 from hopsight.accounts.browser_sessions import Device
 from hopsight.accounts.listings import NetworkName
 from hopsight.accounts.personal_rows import Subject
@@ -118,6 +118,9 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "sign_ins.begin_by_token": lambda w: w.accounts.sign_ins.begin_by_token(w.token, Device()),
     "sign_ins.begin_by_email": lambda w: w.accounts.sign_ins.begin_by_email("john@example.org", Device()),
     "sign_ins.note_lockout": lambda w: w.accounts.sign_ins.note_lockout("john@example.org", "192.0.2.1"),
+    "note": lambda w: w.accounts.note(
+        w.aid, "Report signed", [Resource(type="report", name="0" * 64)], by=BY
+    ),
     "personal_data.note_export": lambda w: w.accounts.personal_data.note_export(
         Subject(agent_ids=(w.agent_id,)), by=BY
     ),

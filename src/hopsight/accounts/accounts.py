@@ -19,7 +19,7 @@ from hopsight.accounts import (
 )
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.alerts import Alerts
-from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent, Words
+from hopsight.accounts.audit import CONSOLE, Actor, AuditEvent, Resource, Words
 from hopsight.accounts.bootstrap_file import Bootstrap
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.credentials import digest_of, new_secret
@@ -378,6 +378,11 @@ class Accounts(OrganizationAccounts):
         scope = audit.Scope(aids, org_ids)
         with self._database.read() as connection:
             return audit.events(connection, scope, first_s=first_s, last_s=last_s, after=after, limit=limit)
+
+    def note(self, aid: int, event: str, resources: Sequence[Resource], by: Actor) -> None:
+        """Write down in the log of changes what was done in an account group outside of this database."""
+        with self._database.write(changes_rights=False) as connection:
+            organizations.note(connection, aid, event, resources, self._change(by))
 
     def newest_audit_events(
         self,

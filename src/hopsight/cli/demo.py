@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hopsight.cli.data_directory import DataOption, data_directory
-from hopsight.cli.serving import LISTEN, ListenOption, require_server, run_as_server, server_config
+from hopsight.cli.serving import (
+    LISTEN,
+    ListenOption,
+    ReportKeyOption,
+    require_server,
+    run_as_server,
+    server_config,
+)
 
 if TYPE_CHECKING:
     from hopsight.accounts.bootstrap_file import Bootstrap
@@ -30,6 +37,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed is the same fleet.")] = 1,
     data: DataOption = None,
     listen: ListenOption = LISTEN,
+    report_key: ReportKeyOption = None,
 ) -> None:
     """A server with a simulated fleet and its history, for a first look; new rounds come every minute.
 
@@ -41,7 +49,7 @@ def demo(
     require_server()
     directory = data or data_directory(None).with_name(FOLDER)
     _mark(directory)
-    config = server_config(directory, listen, None, KEEP, simulated=True)
+    config = server_config(directory, listen, None, KEEP, simulated=True, report_key=report_key)
     typer.echo(f"Starting a SIMULATED fleet of {agents} agents, data in {config.data} ...")
     run_as_server(_serve_simulated(config, SystemClock(), agents, hours, seed))
     typer.echo("Stopped. The next start goes on from here.")

@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from hopsight import __version__
-from hopsight.cli import admin, agent, demo, measure, score, server, sessions, simulate, up
+from hopsight.cli import admin, agent, demo, measure, report, score, server, sessions, simulate, up
 from hopsight.cli.ending import end_with
 from hopsight.cli.settings import Command, default_map
 from hopsight.errors import HopsightError
@@ -31,6 +31,7 @@ app.command()(measure.measure)
 app.command()(sessions.sessions)
 app.command()(score.score)
 app.command()(simulate.simulate)
+app.add_typer(report.app, name="report")
 app.add_typer(admin.app, name="admin")
 
 

@@ -20,6 +20,7 @@ from hopsight.cli.serving import (
     KeepOption,
     ListenOption,
     PublicUrlOption,
+    ReportKeyOption,
     SelfSignedOption,
     describe,
     require_server,
@@ -87,6 +88,7 @@ def server(
     oidc_client_id: OidcClientIdOption = None,
     oidc_client_secret_file: OidcClientSecretOption = None,
     local_webhooks: LocalWebhooksOption = False,
+    report_key: ReportKeyOption = None,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
@@ -117,6 +119,7 @@ def server(
         city_db=city_db,
         oidc=oidc_config(oidc_issuer, oidc_client_id, oidc_client_secret_file),
         local_webhooks=local_webhooks,
+        report_key=report_key,
     )
     run_as_server(
         serve(

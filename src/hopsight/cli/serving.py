@@ -70,6 +70,15 @@ CityDbOption = Annotated[
         show_default=False,
     ),
 ]
+ReportKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="HOPSIGHT_REPORT_KEY",
+        metavar="FILE",
+        help="Ed25519 private key, PEM, that reports are signed with. Default: one of our own in --data.",
+        show_default=False,
+    ),
+]
 
 
 def server_config(

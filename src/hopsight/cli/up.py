@@ -14,6 +14,7 @@ from hopsight.cli.serving import (
     KeepOption,
     ListenOption,
     PublicUrlOption,
+    ReportKeyOption,
     SelfSignedOption,
     require_server,
     run_as_server,
@@ -51,6 +52,7 @@ def up(
     keep: KeepOption = KEEP,
     asn_db: AsnDbOption = None,
     city_db: CityDbOption = None,
+    report_key: ReportKeyOption = None,
 ) -> None:
     """Server, embedded store and an agent for this machine: real sessions within 20 seconds.
 
@@ -65,7 +67,14 @@ def up(
     for text in target or ():
         parse_target(text)
     config = server_config(
-        data, listen, public_url, keep, tls_self_signed=tls_self_signed, asn_db=asn_db, city_db=city_db
+        data,
+        listen,
+        public_url,
+        keep,
+        tls_self_signed=tls_self_signed,
+        asn_db=asn_db,
+        city_db=city_db,
+        report_key=report_key,
     )
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
     # The agent has settings of its own in the file that this command was given.

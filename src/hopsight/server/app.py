@@ -24,6 +24,7 @@ from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
 from hopsight.server.picture_work import PictureWork
 from hopsight.server.places.atlas import Atlas
+from hopsight.server.reports.shelf import Shelf
 from hopsight.server.services import MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.server.web import (
@@ -37,6 +38,7 @@ from hopsight.server.web import (
     pages,
     paths,
     provider_sign_in,
+    report,
     session,
     sign_in,
 )
@@ -65,13 +67,14 @@ def create_app(
         password_work=PasswordWork(),
         picture_work=PictureWork(),
         single_sign_on=SingleSignOn.open(config, clock),
+        reports=Shelf(config, clock),
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
     people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
     people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS, *administration.HANDLERS]
     people += [*live.HANDLERS]
-    people += export.HANDLERS
+    people += [*export.HANDLERS, *report.HANDLERS]
     router = Litestar(
         route_handlers=[*programs, *openapi.HANDLERS, *people],
         state=State({"services": services, "openapi": openapi.encode_description(programs)}),

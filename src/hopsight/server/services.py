@@ -16,6 +16,7 @@ from hopsight.server.networks import Networks
 from hopsight.server.password_work import PasswordWork
 from hopsight.server.picture_work import PictureWork
 from hopsight.server.places.atlas import Atlas
+from hopsight.server.reports.shelf import Shelf
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.storage.store import Store
 
@@ -39,3 +40,4 @@ class Services(Struct, frozen=True, kw_only=True):
     password_work: PasswordWork
     picture_work: PictureWork
     single_sign_on: SingleSignOn | None
+    reports: Shelf

@@ -4,13 +4,14 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.server.web.signing_in import post_sign_in, tree
 
 from hopsight.model.aggregates import Summary
 from hopsight.model.dimensions import USER_SESSIONS, Dimensions
 from hopsight.model.query import Query, Record
-from hopsight.model.times import TimeRange
+from hopsight.model.times import TimeRange, format_utc
 from hopsight.server.api.filters import SearchFilter
 from hopsight.server.web.overview_numbers import overview_charts
 from hopsight.server.web.view import View, bucket_s_of
@@ -26,12 +27,18 @@ def session(number: int, **changes: Any) -> Record:
     values: dict[str, Any] = {"site": "app.example.com", "ssid": None, "verdict": "healthy", "latency": 20.0}
     values |= {"loss": 0.0} | changes
     round_id = NOW - 60 * number
+    values |= {"agent": "3fde6422-f119-40e1-ae32-d08a1243c038"} | changes
+    record_id = f"07625:{round_id}:{values['agent'][:2]}{number:06d}"
+    body = {
+        "userSessionId": record_id, "agentId": values["agent"], "roundId": round_id,
+        "date": format_utc(round_id), "visitedSite": values["site"], "numberOfPages": 0,
+    }  # fmt: skip
     return Record(
         aid=7625,
         round_id=round_id,
-        record_id=f"07625:{round_id}:{number:08d}",
+        record_id=record_id,
         dimensions=Dimensions(
-            agent_id="3fde6422-f119-40e1-ae32-d08a1243c038",
+            agent_id=values["agent"],
             visited_site=values["site"],
             ssid=values["ssid"],
             verdict=values["verdict"],
@@ -39,7 +46,7 @@ def session(number: int, **changes: Any) -> Record:
         loss_percent=values["loss"],
         latency_ms=values["latency"],
         jitter_ms=1.0,
-        body=b"{}",
+        body=msgspec.json.encode(body),
     )
 
 

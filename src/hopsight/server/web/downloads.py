@@ -8,6 +8,7 @@ from msgspec import Struct
 from hopsight.server.web.view import View
 
 PATH: Final = "/export"
+REPORT_PATH: Final = "/report"
 
 
 class Offer(Struct, frozen=True):
@@ -88,6 +89,9 @@ OFFERS: Final[Mapping[str, tuple[Offer, ...]]] = {
     ),
 }
 
+REPORTED: Final = frozenset(("overview", "ranks", "agents", "networks", "paths"))
+"""Pages whose view a report can be of: it says everything that they show."""
+
 
 def downloads_of(view: View, page: str, *, without: tuple[str, ...] = (), **more: str) -> list[Download]:
     """The menu of a page.
@@ -108,4 +112,6 @@ def downloads_of(view: View, page: str, *, without: tuple[str, ...] = (), **more
         ]
         if links:
             downloads.append(Download(label=offer.label, links=links))
+    if page in REPORTED:
+        downloads.append(Download(label="Of this period", links=[("Report", view.url(REPORT_PATH))]))
     return downloads

@@ -23,6 +23,7 @@ NAVIGATION: Final[tuple[NavigationItem, ...]] = (
     NavigationItem("/networks", "Networks"),
     NavigationItem("/paths", "Paths"),
     NavigationItem("/alerts", "Alerts"),
+    NavigationItem("/report", "Report"),
     NavigationItem("/last-round", "Last round"),
     NavigationItem("/admin", "Admin", writers_only=True),
 )

@@ -75,7 +75,7 @@ async def read_graph(visitor: Visitor) -> Seen:
     """The graph of the newest sessions that pass the view."""
     query = visitor.view.query(USER_SESSIONS)
     summary = await visitor.services.store.summarize(query, bucket_s_of(visitor.view.time_range))
-    traces, looked_at = await _traces(visitor.services, newest_of(query, summary, MOST))
+    traces, looked_at = await read_traces(visitor.services, newest_of(query, summary, MOST))
     return Seen(
         graph=draw_graph(traces) if traces else None, looked_at=looked_at, sessions=summary.whole.records
     )
@@ -111,7 +111,7 @@ def newest_of(query: Query, summary: Summary, most: int) -> Query:
     return structs.replace(query, limit=most)
 
 
-async def _traces(services: Services, query: Query) -> tuple[list[Trace], int]:
+async def read_traces(services: Services, query: Query) -> tuple[list[Trace], int]:
     """The paths of these sessions, and how many sessions were looked at for them."""
     bodies = (await services.store.page(query)).bodies
     traces = []

@@ -73,7 +73,7 @@ async def test_every_link_of_every_page_answers(server: Any) -> None:
             assert found, path
             seen += found
         for url in seen:
-            answer = await client.get(url)
+            answer = await client.get(url, follow_redirects=True)
             assert answer.status_code == 200, (url, answer.text[:500])
     assert any("by=ssid&order=loss" in url for url in seen)
 
@@ -86,7 +86,7 @@ async def test_paths_and_a_session_with_pages(server: Any, client: httpx.AsyncCl
         found = links(tree(await client.get(path)))
         assert len(found) >= 3
         for url in found:
-            assert (await client.get(url)).status_code == 200, url
+            assert (await client.get(url, follow_redirects=True)).status_code == 200, url
     watched = sample_user_session_record(random.Random(9), passive=True)
     bare = links(tree(await client.get(f"/sessions/{await keep(server, watched)}")))
     assert not [url for url in bare if "hops.csv" in url or "waterfall.png" in url]
