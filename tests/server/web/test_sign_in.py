@@ -116,12 +116,7 @@ async def test_an_idle_session_asks_again(server: Any) -> None:
         server.clock.advance(IDLE_S)
         answer = await client.get("/account?done=others")
         assert answer.headers["Location"] == "/sign-in?next=/account%3Fdone%3Dothers"
-        piece = await client.get(
-            "/account",
-            headers={"HX-Request": "true", "HX-Current-URL": "http://hopsight.test:8480/?aid=7625"},
-        )
-        assert (piece.status_code, piece.headers["HX-Redirect"]) == (401, "/sign-in?next=/%3Faid%3D7625")
-        assert "WWW-Authenticate" not in piece.headers
+        assert "WWW-Authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize(

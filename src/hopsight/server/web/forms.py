@@ -17,9 +17,8 @@ How to write a page with a form::
             return refusal(request.scope, error)
         return see_other("/things?aid=7")
 
-htmx sends no hidden field: give it the header, ``hx-headers='{"X-CSRF-Token": "{{ visitor.csrf }}"}'`` (on an
-element around all that posts). ``require_csrf`` looks at the header, and at the form if ``read_form`` was
-awaited before; it refuses with 403 otherwise. Roles are for the page to check.
+``require_csrf`` looks at the form that ``read_form`` has read, and refuses with 403 when its token is not the
+visitor's. Roles are for the page to check.
 """
 
 import hmac
@@ -37,7 +36,6 @@ from hopsight.server.bodies import BodyLimits, read_bounded
 from hopsight.server.web.visitor import Visitor
 
 CSRF_FIELD: Final = "csrf"
-CSRF_HEADER: Final = "X-CSRF-Token"
 MAX_FORM_BYTES: Final = 64 << 10
 MAX_FIELDS: Final = 1_000
 
@@ -100,7 +98,7 @@ def check_csrf(request: Request[Any, Any, Any], expected: str) -> None:
         PermissionDeniedError: another token, or none.
     """
     form: Form | None = request.scope["state"].get(_KEY)
-    shown = request.headers.get(CSRF_HEADER) or (form.one(CSRF_FIELD) if form is not None else "")
+    shown = form.one(CSRF_FIELD) if form is not None else ""
     if not hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), expected.encode()):
         raise PermissionDeniedError(
             "This form did not come from the page as it is now; load the page again, and send it from there"

@@ -49,7 +49,4 @@ def refusal(scope: Scope, error: HopsightError | HTTPException) -> Answer:
 
 def _to_sign_in(scope: Scope) -> Answer:
     location = sign_in_url(scope).encode("ascii")
-    if header(scope, b"hx-request"):
-        # htmx would put the page that a redirect leads to in the place of a piece of this one.
-        return Answer(b"", b"text/plain", status=401, headers=((b"hx-redirect", location),))
     return Answer(b"", b"text/plain", status=303, headers=((b"location", location),))

@@ -2,12 +2,11 @@
 
 import re
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from litestar.types import Scope
 
 from hopsight.server.api.links import link
-from hopsight.server.api.visits import header
 
 START: Final = "/"
 
@@ -29,13 +28,6 @@ def sign_in_url(scope: Scope) -> str:
 
 
 def _wanted(scope: Scope) -> str:
-    if header(scope, b"hx-request"):
-        # A piece of a page: of no use alone, but htmx tells which page it is for.
-        try:
-            page = urlsplit(header(scope, b"hx-current-url"))
-        except ValueError:
-            return START
-        return page.path + (f"?{page.query}" if page.query else "")
     if dict(scope).get("method") != "GET":
         return START
     return link("", scope["path"], [scope["query_string"]])
