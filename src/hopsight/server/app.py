@@ -30,7 +30,6 @@ from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.server.web import (
     account,
     agents,
-    alert_forms,
     alerts,
     live,
     networks,
@@ -39,8 +38,10 @@ from hopsight.server.web import (
     paths,
     provider_sign_in,
     report,
+    rule_pages,
     session,
     sign_in,
+    window_pages,
 )
 from hopsight.server.web.admin import routes as administration
 from hopsight.server.web.export import routes as export
@@ -71,7 +72,8 @@ def create_app(
     )
     programs = [*v6.HANDLERS, *v7.HANDLERS, *own.HANDLERS, *agent_api.HANDLERS, *operations.HANDLERS]
     people = [*pages.HANDLERS, *overview.HANDLERS, *session.HANDLERS, *sign_in.HANDLERS, *account.HANDLERS]
-    people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS, *alert_forms.HANDLERS]
+    people += [*provider_sign_in.HANDLERS, *alerts.HANDLERS]
+    people += [*rule_pages.HANDLERS, *window_pages.HANDLERS]
     people += [*agents.HANDLERS, *networks.HANDLERS, *paths.HANDLERS, *administration.HANDLERS]
     people += [*live.HANDLERS]
     people += [*export.HANDLERS, *report.HANDLERS]

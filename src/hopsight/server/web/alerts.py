@@ -7,7 +7,6 @@ from litestar.connection import Request
 
 from hopsight.accounts.alert_listings import Incident, StoredRule
 from hopsight.errors import InvalidValueError
-from hopsight.model.dimensions import FILTERS, USER_SESSIONS
 from hopsight.model.times import TimeRange
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
@@ -33,7 +32,6 @@ SHOWN: Final = 50
 """Incidents of before that the page lists; the API has all."""
 AROUND_S: Final = 3_600
 """The chart of an incident begins so long before it, and ends so long after it."""
-FILTER_KEYS: Final = sorted(key for key, row in FILTERS.items() if USER_SESSIONS in row.kinds)
 _MAX_DIGITS: Final = 15
 
 
@@ -73,8 +71,6 @@ def _alerts(visitor: Visitor) -> Answer:
             for each in alerts.rules.windows(aid)
         ],
         is_writer=visitor.role in WRITERS,
-        keys=FILTER_KEYS,
-        units=UNITS,
     )
 
 
