@@ -7,7 +7,7 @@ command line library does the merging (``cli`` hands it what ``read_settings_fil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -28,6 +28,29 @@ class OidcConfig(Struct, frozen=True, kw_only=True):
     issuer: str
     client_id: str
     client_secret_file: Path
+
+
+class SmtpConfig(Struct, frozen=True, kw_only=True):
+    """A mail server that takes our e-mails.
+
+    Args:
+        host: its name.
+        port: 587 for ``starttls``, 465 for ``tls`` and 25 for ``none`` as a rule.
+        security: ``starttls`` (asked for after connecting, and insisted on), ``tls`` (from the start) or
+            ``none``.
+        mail_from: the address that e-mails come from.
+        user: who we are; None: it does not ask. Not with ``none``.
+        password_file: what we show it.
+        ca_file: PEM of the authorities that its certificate may come from; None: the system's.
+    """
+
+    host: str
+    port: int
+    mail_from: str
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
 
 
 class ServerConfig(Struct, frozen=True, kw_only=True):
@@ -52,6 +75,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         oidc: identity provider for the pages; None: none.
         local_webhooks: whether webhooks of alert rules may be of this machine or link.
         report_key: PEM file that reports are signed with; None: one of our own in ``data``.
+        smtp: mail server for the e-mails of alert rules; None: none.
     """
 
     data: Path
@@ -72,6 +96,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     oidc: OidcConfig | None = None
     local_webhooks: bool = False
     report_key: Path | None = None
+    smtp: SmtpConfig | None = None
 
     @property
     def tls(self) -> bool:

@@ -11,16 +11,17 @@ from sqlalchemy import text, update
 
 from hopsight.accounts import bootstrap, migrations, schema
 from hopsight.accounts.accounts import Accounts
-from hopsight.accounts.alert_tables import ALERT_TABLES
+from hopsight.accounts.alert_tables import ALERT_TABLES, outbox
 from hopsight.accounts.bootstrap_file import FILE_NAME, read_bootstrap
 from hopsight.accounts.browser_sessions import Device
 from hopsight.accounts.cache import RevisionCache
 from hopsight.accounts.database import Database
+from hopsight.accounts.incidents import IncidentChange
 from hopsight.accounts.migrations import MIGRATIONS
 from hopsight.errors import ConfigError, ConflictError
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo, Target
-from hopsight.model.alerts import AlertRule
+from hopsight.model.alerts import AlertRule, Cause, Webhook
 from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
 
@@ -35,7 +36,7 @@ for number in range(10):
     accounts.close()
 """
 
-ALERTS = [table.name for table in reversed(ALERT_TABLES)]
+ALERTS = [outbox.name, *(table.name for table in reversed(ALERT_TABLES))]
 
 
 def test_processes_create_and_write_at_the_same_time(data: Path, clock: FakeClock) -> None:
@@ -200,6 +201,34 @@ def test_alerts_come_to_a_database_of_before(data: Path, clock: FakeClock) -> No
     try:
         again.alerts.rules.add(aid, AlertRule(name="Slow", metric="latency", threshold=100))
         assert [each.rule.name for each in again.alerts.rules.listing(aid)] == ["Slow"]
+    finally:
+        again.close()
+
+
+def test_messages_of_alerts_are_kept_in_a_database_of_before(data: Path, clock: FakeClock) -> None:
+    """One that had rules but no outbox gets it; a rule of before is told as it was."""
+    accounts = Accounts.open(None, data, clock)
+    aid = accounts.create_account_group("Main", accounts.create_organization("One"))
+    hook = Webhook(url="https://chat.example.com/x", secret="correct horse")
+    rule_id = accounts.alerts.rules.add(aid, AlertRule(name="Slow", metric="latency", webhooks=(hook,)))
+    with accounts._database.write() as connection:
+        connection.execute(text(f"DROP TABLE {outbox.name}"))
+        old = """UPDATE alert_rules SET document = json_remove(document, '$.emails', '$.services')"""
+        connection.execute(text(old))
+        version = MIGRATIONS.index(migrations._messages_wait_in_an_outbox) + 1
+        connection.execute(update(schema.schema_version).values(version=version))
+    accounts.close()
+    again = Accounts.open(None, data, clock)
+    try:
+        stored = again.alerts.rules.get(aid, rule_id)
+        assert (stored.rule.webhooks, stored.rule.emails, stored.rule.services) == ((hook,), (), ())
+        change = IncidentChange(
+            rule=stored, incident_id=None, cause=Cause(), agents={"a": 1.0}, calm_rounds=0, resolved=False,
+            events=(("opened", "1 agent fails."),),
+        )  # fmt: skip
+        again.alerts.incidents.advance(aid, 60, 120, [change])
+        (waiting,) = again.alerts.outbox.claim(120, most=8, busy=())
+        assert (waiting.channel, waiting.recipient) == ("webhook", hook.url)
     finally:
         again.close()
 

@@ -1,8 +1,12 @@
 """What lists of alerts hold; none of it is secret but the rules' recipients."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from hopsight.model.alerts import AlertRule, Cause, MaintenanceWindow
+
+Channel = Literal["webhook", "email", "service"]
 
 
 class StoredRule(Struct, frozen=True, kw_only=True):
@@ -75,3 +79,45 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_s: int | None
     calm_rounds: int
     agents: int
+
+
+class OutboxMessage(Struct, rename="camel", frozen=True, kw_only=True):
+    """What is to be told of an incident, as it was when it happened.
+
+    Args:
+        text: what happened, for a person.
+        cause: what explained it.
+        failing_agents: how many failed.
+        time_s: epoch seconds.
+    """
+
+    event: Literal["opened", "resolved"]
+    text: str
+    cause: Cause
+    failing_agents: int
+    time_s: int
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A message to one recipient of a rule, claimed by whoever has this.
+
+    Args:
+        delivery_id: the same for every try.
+        recipient: one of the rule's: a webhook's URL, an address, or a service's label.
+        tries: how often it was claimed, this time included.
+    """
+
+    outbox_id: int
+    delivery_id: str
+    aid: int
+    rule_id: int
+    incident_id: int
+    channel: Channel
+    recipient: str
+    message: OutboxMessage
+    tries: int
+
+    @property
+    def address(self) -> tuple[int, str, str]:
+        """Who is to be told: the same for all that wait for one recipient of one rule."""
+        return (self.rule_id, self.channel, self.recipient)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import structs
 
+from hopsight.accounts.alert_listings import Channel
 from hopsight.accounts.checks import checked_mailbox, checked_name
 from hopsight.errors import InvalidValueError
 from hopsight.model.alerts import AlertRule, ChatService, Webhook
@@ -80,6 +81,15 @@ def for_readers(rule: AlertRule) -> AlertRule:
         webhooks=tuple(Webhook(url="/".join(each.url.split("/")[:3])) for each in rule.webhooks),
         emails=tuple(masked(each) for each in rule.emails),
     )
+
+
+def addresses_of(rule: AlertRule) -> list[tuple[Channel, str]]:
+    """Everybody that a rule tells, by what names them in it; nothing of it is secret."""
+    return [
+        *(("webhook", each.url) for each in rule.webhooks),
+        *(("email", each) for each in rule.emails),
+        *(("service", each.label) for each in rule.services),
+    ]
 
 
 def masked(email: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from hopsight.accounts import organizations
+from hopsight.accounts import organizations, outbox
 from hopsight.accounts.alert_checks import checked_rule, checked_window
 from hopsight.accounts.alert_listings import StoredRule, StoredWindow, Suppressed
 from hopsight.accounts.alert_recipients import secrets_of, with_secrets, without_secrets
@@ -52,10 +52,14 @@ class AlertRules:
             checked = checked_rule(rule, _secrets.decode(row.secrets))
             found = alert_rules.c.rule_id == rule_id
             connection.execute(update(alert_rules).where(found).values(**_columns(checked)))
+            outbox.drop_former(connection, rule_id, checked)
             self._note(connection, aid, "Alert rule updated", _named(rule_id, checked), by)
 
     def remove(self, aid: int, rule_id: int, by: Actor = CONSOLE) -> None:
-        """Delete a rule; its incidents stay, and those that go on are resolved with the next round."""
+        """Delete a rule; its incidents stay, and those that go on are resolved with the next round.
+
+        What waits to be told of them goes with it.
+        """
         with self._database.write(changes_rights=False) as connection:
             rule = _rules.decode(_require(connection, alert_rules, aid, rule_id).document)
             connection.execute(delete(alert_rules).where(alert_rules.c.rule_id == rule_id))
@@ -77,6 +81,12 @@ class AlertRules:
         """
         with self._database.read() as connection:
             return _rule(_require(connection, alert_rules, aid, rule_id))
+
+    def note_trial(self, aid: int, rule_id: int, by: Actor) -> None:
+        """Note in the audit log that somebody lets a rule's recipients be told a test message."""
+        with self._database.write(changes_rights=False) as connection:
+            rule = _rules.decode(_require(connection, alert_rules, aid, rule_id).document)
+            self._note(connection, aid, "Alert rule tested", _named(rule_id, rule), by)
 
     def add_window(self, aid: int, window: MaintenanceWindow, by: Actor = CONSOLE) -> int:
         """Add a maintenance window; its ID."""

@@ -87,6 +87,29 @@ suppressed = Table(
     Column("last_s", Integer, nullable=False),
 )
 
+# What somebody is to be told, until they were or it was given up. ``recipient`` names one of the rule's: a
+# webhook's URL, an address, or a service's label, so no secret is copied. ``document``: an ``OutboxMessage``.
+outbox = Table(
+    "alert_outbox",
+    metadata,
+    Column("outbox_id", Integer, primary_key=True),
+    Column("delivery_id", String(36), nullable=False, unique=True),
+    Column("aid", ForeignKey("account_groups.aid", ondelete="CASCADE"), nullable=False),
+    Column("rule_id", ForeignKey("alert_rules.rule_id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.incident_id", ondelete="CASCADE"), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due_s", Integer, nullable=False),
+    Column("claimed_until_s", Integer, nullable=False),
+    Index("alert_outbox_by_aid", "aid"),
+    Index("alert_outbox_by_rule", "rule_id"),
+    Index("alert_outbox_by_incident", "incident_id"),
+    sqlite_autoincrement=True,
+)
+
+# As they were first; what came later has migrations of its own.
 ALERT_TABLES = (
     alert_rules,
     alert_progress,

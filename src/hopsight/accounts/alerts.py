@@ -8,6 +8,7 @@ from hopsight.accounts.alert_rules import AlertRules
 from hopsight.accounts.alert_tables import alert_rules, incidents, maintenance_windows, suppressed
 from hopsight.accounts.database import Database
 from hopsight.accounts.incidents import Incidents
+from hopsight.accounts.outbox import Outbox
 from hopsight.clock import Clock
 
 NOBODY: Final = "erased"
@@ -24,6 +25,7 @@ class Alerts:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.rules = AlertRules(database, clock)
         self.incidents = Incidents(database)
+        self.outbox = Outbox(database)
 
 
 def forget_in_filters(connection: Connection, agent_id: str) -> None:

@@ -1,22 +1,25 @@
 """Incidents: written a round at a time, with how far the rounds have been looked at."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from hopsight.accounts.alert_listings import Incident, IncidentAgent, IncidentEvent, StoredRule
+from hopsight.accounts.alert_listings import Incident, IncidentAgent, IncidentEvent, OutboxMessage, StoredRule
 from hopsight.accounts.alert_recipients import for_readers
 from hopsight.accounts.alert_tables import alert_progress, incident_agents, incident_events, incidents
 from hopsight.accounts.database import Database
+from hopsight.accounts.outbox import MAX_WAITING, enqueue
 from hopsight.errors import NotFoundError
 from hopsight.model.alerts import AlertRule, Cause
 
 MAX_LISTED: Final = 1_000
 MAX_AGENTS_KEPT: Final = 10_000
 """Agents that are kept of one incident."""
+
+_TOLD: Final[dict[str, Literal["opened", "resolved"]]] = {"opened": "opened", "resolved": "resolved"}
 
 _rules: Final = msgspec.json.Decoder(AlertRule)
 
@@ -64,9 +67,12 @@ class Incidents:
     def advance(
         self, aid: int, round_id: int, now_s: int, changes: Sequence[IncidentChange]
     ) -> list[tuple[int, IncidentChange]]:
-        """Note that a round was looked at, and what it did, in one transaction; the incidents' IDs.
+        """Note that a round was looked at, what it did, and who is to be told, in one transaction.
 
         Nothing happens when another process has looked at it meanwhile.
+
+        Returns:
+            the incidents' IDs.
         """
         with self._database.write(changes_rights=False) as connection:
             seen = select(alert_progress.c.round_id).where(alert_progress.c.aid == aid)
@@ -162,7 +168,25 @@ def _apply(connection: Connection, aid: int, round_id: int, now_s: int, change: 
     _add_agents(connection, incident_id, round_id, change.agents)
     for event, text in change.events:
         _add_event(connection, incident_id, event, text, now_s)
+        if event in _TOLD:
+            message = OutboxMessage(
+                event=_TOLD[event],
+                text=text,
+                cause=change.cause,
+                failing_agents=len(change.agents),
+                time_s=now_s,
+            )
+            _tell(connection, incident_id, change, message)
     return incident_id
+
+
+def _tell(connection: Connection, incident_id: int, change: IncidentChange, message: OutboxMessage) -> None:
+    rule = change.rule
+    left_out = enqueue(connection, rule.aid, rule.rule_id, incident_id, message)
+    if left_out:
+        who = f"{left_out} {'recipient was' if left_out == 1 else 'recipients were'}"
+        text = f"{who} not told ({message.event}): {MAX_WAITING:,} messages wait already."
+        _add_event(connection, incident_id, "not-notified", text, message.time_s)
 
 
 def _add_agents(connection: Connection, incident_id: int, round_id: int, agents: Mapping[str, float]) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, text, update
 
-from hopsight.accounts.alert_tables import ALERT_TABLES
+from hopsight.accounts.alert_tables import ALERT_TABLES, outbox
 from hopsight.accounts.schema import (
     agent_labels,
     audit_events,
@@ -66,6 +66,10 @@ def _alerts_are_kept(connection: Connection) -> None:
         table.create(connection)
 
 
+def _messages_wait_in_an_outbox(connection: Connection) -> None:
+    outbox.create(connection)
+
+
 # The one at index 0 leads from version 1 to 2. Append only: `schema.py` is where a new database starts.
 MIGRATIONS: Final[tuple[Migration, ...]] = (
     _targets_have_intervals_and_agents,
@@ -77,6 +81,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     _agents_have_labels,
     _people_sign_in,
     _alerts_are_kept,
+    _messages_wait_in_an_outbox,
 )
 
 

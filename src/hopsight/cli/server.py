@@ -27,6 +27,17 @@ from hopsight.cli.serving import (
     run_as_server,
     server_config,
 )
+from hopsight.cli.smtp_options import (
+    MailFromOption,
+    SmtpCaOption,
+    SmtpHostOption,
+    SmtpPasswordOption,
+    SmtpPortOption,
+    SmtpSecurityOption,
+    SmtpUserOption,
+    smtp_config,
+)
+from hopsight.config import ServerConfig
 
 CertificateOption = Annotated[
     Path | None, typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False)
@@ -89,20 +100,22 @@ def server(
     oidc_client_secret_file: OidcClientSecretOption = None,
     local_webhooks: LocalWebhooksOption = False,
     report_key: ReportKeyOption = None,
+    smtp_host: SmtpHostOption = None,
+    smtp_port: SmtpPortOption = None,
+    smtp_security: SmtpSecurityOption = "starttls",
+    smtp_user: SmtpUserOption = None,
+    smtp_password_file: SmtpPasswordOption = None,
+    smtp_ca: SmtpCaOption = None,
+    mail_from: MailFromOption = None,
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
     At first start it makes an organization, an account group, an admin and a token; see
     `hopsight admin token show-bootstrap`.
     """
-    import random
-
-    from hopsight.clock import SystemClock
-
     require_server()
-    from hopsight.server.run import serve
-
     _check_tls(tls_cert, tls_key, self_signed=tls_self_signed)
+    smtp = smtp_config(smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_file, smtp_ca, mail_from)
     config = server_config(
         data,
         listen,
@@ -120,7 +133,17 @@ def server(
         oidc=oidc_config(oidc_issuer, oidc_client_id, oidc_client_secret_file),
         local_webhooks=local_webhooks,
         report_key=report_key,
+        smtp=smtp,
     )
+    _run(config)
+
+
+def _run(config: ServerConfig) -> None:
+    import random
+
+    from hopsight.clock import SystemClock
+    from hopsight.server.run import serve
+
     run_as_server(
         serve(
             config,

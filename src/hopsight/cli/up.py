@@ -20,6 +20,16 @@ from hopsight.cli.serving import (
     run_as_server,
     server_config,
 )
+from hopsight.cli.smtp_options import (
+    MailFromOption,
+    SmtpCaOption,
+    SmtpHostOption,
+    SmtpPasswordOption,
+    SmtpPortOption,
+    SmtpSecurityOption,
+    SmtpUserOption,
+    smtp_config,
+)
 
 if TYPE_CHECKING:
     from hopsight.accounts.bootstrap_file import Bootstrap
@@ -53,6 +63,13 @@ def up(
     asn_db: AsnDbOption = None,
     city_db: CityDbOption = None,
     report_key: ReportKeyOption = None,
+    smtp_host: SmtpHostOption = None,
+    smtp_port: SmtpPortOption = None,
+    smtp_security: SmtpSecurityOption = "starttls",
+    smtp_user: SmtpUserOption = None,
+    smtp_password_file: SmtpPasswordOption = None,
+    smtp_ca: SmtpCaOption = None,
+    mail_from: MailFromOption = None,
 ) -> None:
     """Server, embedded store and an agent for this machine: real sessions within 20 seconds.
 
@@ -66,6 +83,7 @@ def up(
 
     for text in target or ():
         parse_target(text)
+    smtp = smtp_config(smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_file, smtp_ca, mail_from)
     config = server_config(
         data,
         listen,
@@ -75,6 +93,7 @@ def up(
         asn_db=asn_db,
         city_db=city_db,
         report_key=report_key,
+        smtp=smtp,
     )
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
     # The agent has settings of its own in the file that this command was given.

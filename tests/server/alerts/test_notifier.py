@@ -12,7 +12,9 @@ from aiohttp import web
 from msgspec import Struct, structs
 from tests.server.alerts.test_engine import RULE, Site
 
+from hopsight.config import ServerConfig
 from hopsight.model.alerts import Webhook
+from hopsight.server.alerts.doors import doors_of
 from hopsight.server.alerts.engine import Told
 from hopsight.server.alerts.messages import NotTakenError
 from hopsight.server.alerts.notifier import BACKOFF_S, Notifier
@@ -72,8 +74,9 @@ async def found(site: Site, url: str, *, bad: bool, rounds: int = 8) -> list[tup
 
 
 def notifier(site: Site, *, allow_local: bool = True) -> Notifier:
-    post = WebhookClient(allow_local=allow_local).post
-    return Notifier(site.accounts, site.clock, random.Random(1), post, "https://hopsight.example/")
+    config = ServerConfig(data=site.data, local_webhooks=allow_local)
+    doors = doors_of(config, site.clock)
+    return Notifier(site.accounts, site.clock, random.Random(1), doors, "https://hopsight.example/")
 
 
 async def tell(site: Site, url: str, *, allow_local: bool = True) -> list[str]:

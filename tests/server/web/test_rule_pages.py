@@ -2,10 +2,12 @@
 
 import html
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from hopsight.config import SmtpConfig
 from hopsight.model.accounts import Role
 from hopsight.model.alerts import AlertFilter, AlertRule, ChatService, Webhook
 from hopsight.server.web.forms import Form
@@ -36,6 +38,12 @@ FIELDS = {
     "webhookSecret": ["correct horse", ""], "emails": "ops@example.org\r\nnoc@example.org\r\n",
     "serviceLabel": ["Ops", ""], "serviceUrl": [CHAT, ""],
 }  # fmt: skip
+
+
+@pytest.fixture
+def server(make_server: Callable[..., Any]) -> Any:
+    """A server that sends e-mail, so that rules may name addresses."""
+    return make_server(smtp=SmtpConfig(host="127.0.0.1", port=9, mail_from="hopsight@example.org"))
 
 
 async def sent(
@@ -245,3 +253,11 @@ def test_what_a_rule_means_is_said_in_sentences() -> None:
         "2 agents or more that fail for the same reason are an incident; it is over after 7 rounds in a row "
         "with fewer."
     )
+
+
+async def test_addresses_are_refused_where_no_mail_is_sent(make_server: Callable[..., Any]) -> None:
+    """Beside the field, with the option that is missing; nothing is stored."""
+    server = make_server()
+    answer = await sent(server, "/alerts/rules/new", FIELDS)
+    assert "no mail server set (--smtp-host)" in html.unescape(answer.text)
+    assert rules_of(server) == []

@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from hopsight.accounts.incidents import IncidentChange
+from hopsight.accounts.alert_listings import OutboxMessage, StoredRule
 from hopsight.model.alerts import CauseName
+from hopsight.model.times import format_utc
 from hopsight.server.alerts.texts import condition_of
 
 
@@ -33,10 +34,11 @@ class CauseMessage(Struct, rename="camel", frozen=True, kw_only=True):
 
 
 class IncidentMessage(Struct, rename="camel", frozen=True, kw_only=True):
-    """An incident was opened or resolved.
+    """An incident was opened or resolved; or nothing happened, and somebody tries who is told.
 
     Args:
-        event: which of the two.
+        event: which of these.
+        incident_id: 0: a test, which is about none.
         text: what happened, for a person; names no agent.
         condition: when the rule fails, for a person.
         failing_agents: how many fail now.
@@ -44,7 +46,7 @@ class IncidentMessage(Struct, rename="camel", frozen=True, kw_only=True):
         link: the page of the incident.
     """
 
-    event: Literal["opened", "resolved"]
+    event: Literal["opened", "resolved", "test"]
     incident_id: int
     aid: int
     rule_id: int
@@ -57,25 +59,56 @@ class IncidentMessage(Struct, rename="camel", frozen=True, kw_only=True):
     link: str
 
 
-def message_of(incident_id: int, change: IncidentChange, now_s: int, base_url: str) -> IncidentMessage | None:
-    """What to tell of a change; None: nothing."""
-    texts = [text for event, text in change.events if event in {"opened", "resolved"}]
-    if not texts:
-        return None
-    stored = change.rule
+def message_of(incident_id: int, told: OutboxMessage, stored: StoredRule, base_url: str) -> IncidentMessage:
+    """What to tell of an incident."""
     return IncidentMessage(
-        event="resolved" if change.resolved else "opened",
+        event=told.event,
         incident_id=incident_id,
         aid=stored.aid,
         rule_id=stored.rule_id,
         rule_name=stored.rule.name,
         condition=condition_of(stored.rule),
-        text=texts[-1],
-        cause=CauseMessage(dimension=change.cause.dimension, value=change.cause.value),
-        failing_agents=len(change.agents),
-        time_s=now_s,
+        text=told.text,
+        cause=CauseMessage(dimension=told.cause.dimension, value=told.cause.value),
+        failing_agents=told.failing_agents,
+        time_s=told.time_s,
         link=f"{base_url}/alerts/{incident_id}?aid={stored.aid}",
     )
+
+
+def trial_message(stored: StoredRule, now_s: int, base_url: str) -> IncidentMessage:
+    """What says of itself that it is a test."""
+    return IncidentMessage(
+        event="test",
+        incident_id=0,
+        aid=stored.aid,
+        rule_id=stored.rule_id,
+        rule_name=stored.rule.name,
+        condition=condition_of(stored.rule),
+        text="This is a test that somebody asked for: nothing is wrong.",
+        cause=CauseMessage(dimension=None, value=None),
+        failing_agents=0,
+        time_s=now_s,
+        link=f"{base_url}/alerts?aid={stored.aid}",
+    )
+
+
+def title_of(message: IncidentMessage) -> str:
+    """One line for a message; of one incident always the same: services know by it what is over."""
+    if message.event == "test":
+        return f"Hopsight TEST: {message.rule_name}"
+    return f"Hopsight: {message.rule_name}, incident {message.incident_id}"
+
+
+def lines_of(message: IncidentMessage) -> list[str]:
+    """What to say below the title."""
+    state = {"opened": "Opened", "resolved": "Resolved", "test": "Test"}[message.event]
+    return [
+        f"{state}: {message.text}",
+        f"Rule: {message.rule_name}: {message.condition}.",
+        f"Time: {format_utc(message.time_s)} UTC",
+        message.link,
+    ]
 
 
 def encode(message: IncidentMessage) -> bytes:

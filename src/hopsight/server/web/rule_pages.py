@@ -10,6 +10,7 @@ from hopsight.accounts.alert_listings import StoredRule
 from hopsight.accounts.alert_recipients import recipient_names
 from hopsight.errors import ConflictError, InvalidValueError
 from hopsight.model.alerts import AlertRule
+from hopsight.server.alerts.trial import require_tellable
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
 from hopsight.server.web.admin.door import administer, posted, with_group
@@ -62,6 +63,7 @@ async def add_rule(request: Request[Any, Any, Any]) -> Answer:
         if rule is None:
             return _form(visitor, fields, errors=errors)
         try:
+            require_tellable(visitor.services.config, rule)
             rule_id = visitor.services.accounts.alerts.rules.add(visitor.group.aid, rule, visitor.actor)
         except InvalidValueError as error:
             return _form(visitor, fields, errors=errors_of(error))
@@ -99,6 +101,7 @@ async def change_rule(request: Request[Any, Any, Any]) -> Answer:
         if rule is None:
             return _form(visitor, fields, stored=stored, errors=errors)
         try:
+            require_tellable(visitor.services.config, rule)
             rules = visitor.services.accounts.alerts.rules
             rules.change(visitor.group.aid, stored.rule_id, rule, visitor.actor)
         except InvalidValueError as error:

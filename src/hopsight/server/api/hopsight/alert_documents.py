@@ -8,6 +8,7 @@ from hopsight.model.alerts import AlertRule, CauseName, MaintenanceWindow, Metri
 from hopsight.model.sessions import DateTime
 from hopsight.model.times import format_utc
 from hopsight.server.alerts.texts import condition_of
+from hopsight.server.alerts.trial import TrialOutcome
 
 
 class AlertRuleDocument(AlertRule, rename="camel", frozen=True, kw_only=True):
@@ -24,6 +25,12 @@ class AlertRulesAnswer(Struct, rename="camel", frozen=True, kw_only=True):
     """All rules of the account group."""
 
     alert_rules: list[AlertRuleDocument]
+
+
+class TrialAnswer(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a test message, for each recipient."""
+
+    outcomes: list[TrialOutcome]
 
 
 class MaintenanceWindowDocument(MaintenanceWindow, rename="camel", frozen=True, kw_only=True):

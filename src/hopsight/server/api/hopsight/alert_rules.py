@@ -9,12 +9,18 @@ from litestar.connection import Request
 
 from hopsight.errors import InvalidValueError
 from hopsight.model.alerts import AlertRule
+from hopsight.server.alerts.trial import require_tellable, try_recipients
 from hopsight.server.api.acting import WRITERS, require_writer
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.asking import Asked, ask
 from hopsight.server.api.body_readers import BodyReader
 from hopsight.server.api.description import Parameter, described
-from hopsight.server.api.hopsight.alert_documents import AlertRuleDocument, AlertRulesAnswer, rule_document
+from hopsight.server.api.hopsight.alert_documents import (
+    AlertRuleDocument,
+    AlertRulesAnswer,
+    TrialAnswer,
+    rule_document,
+)
 from hopsight.server.api.hopsight.descriptions import BODY_STATUSES, COMMON, ROOT, operation
 from hopsight.server.api.hopsight.records import answer_json
 
@@ -37,6 +43,10 @@ _UPDATE: Final = operation(
 _DELETE: Final = operation(
     "Delete an alert rule; its incidents stay", 403, 404, parameters=(_ID, *COMMON), success=204
 )
+_TRY: Final = operation(
+    "Tell everybody whom an alert rule tells a test message, once; at most 40 s for every 8 of them",
+    403, 404, parameters=(_ID, *COMMON), answer=TrialAnswer,
+)  # fmt: skip
 _rules: Final = BodyReader(AlertRule, '{"name": "Slow", "metric": "latency", "threshold": 150}')
 
 
@@ -61,6 +71,7 @@ async def create_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     asked = ask(request)
     by = require_writer(asked)
     rule = await _rules.read(request)
+    require_tellable(asked.services.config, rule)
     rule_id = asked.services.accounts.alerts.rules.add(asked.aid, rule, by)
     return _answer(asked, rule_id, HTTPStatus.CREATED)
 
@@ -72,6 +83,7 @@ async def update_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     by = require_writer(asked)
     rule_id = parse_number(request, "ruleId")
     rule = await _rules.read(request)
+    require_tellable(asked.services.config, rule)
     asked.services.accounts.alerts.rules.change(asked.aid, rule_id, rule, by)
     return _answer(asked, rule_id)
 
@@ -83,6 +95,15 @@ async def delete_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     by = require_writer(asked)
     asked.services.accounts.alerts.rules.remove(asked.aid, parse_number(request, "ruleId"), by)
     return Answer(b"", status=HTTPStatus.NO_CONTENT)
+
+
+@post(f"{_ONE}/test", status_code=200, opt=described(_TRY))
+async def try_alert_rule(request: Request[Any, Any, Any]) -> Answer:
+    """Tell everybody whom it tells a test message, and answer with what became of it."""
+    asked = ask(request)
+    by = require_writer(asked)
+    outcomes = await try_recipients(asked.services, asked.aid, parse_number(request, "ruleId"), by)
+    return answer_json(asked, msgspec.json.encode(TrialAnswer(outcomes=outcomes)))
 
 
 def parse_number(request: Request[Any, Any, Any], name: str) -> int:
@@ -114,4 +135,5 @@ HANDLERS: Final = (
     create_alert_rule,
     update_alert_rule,
     delete_alert_rule,
+    try_alert_rule,
 )
