@@ -1,16 +1,19 @@
 """A person at a browser: real Chromium through Playwright, a real server, and faults collected."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct, field
 from playwright.async_api import Page, async_playwright
 from tests.server.conftest import server
-from tests.server.web.conftest import OPTIONS, port
+from tests.server.web.conftest import OPTIONS, PATIENCE_S, port, running
 
-__all__ = ["journey", "port", "server"]
+__all__ = ["chromium", "journey", "port", "running", "server"]
 
 
 class Journey(Struct, kw_only=True):
@@ -39,20 +42,50 @@ class Journey(Struct, kw_only=True):
         async with self.page.expect_navigation():
             await self.page.keyboard.press("Enter")
 
+    async def send(self, button: str) -> None:
+        """Press a button that sends a form, and wait for the next page."""
+        async with self.page.expect_navigation():
+            await self.page.click(f"main button:text-is('{button}')")
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str | None]:
+    """One Chromium for all journeys: the address of its debugging port; None: it is not installed."""
+    program = shutil.which("chromium")
+    if program is None:
+        yield None
+        return
+    profile = tmp_path_factory.mktemp("chromium")
+    options = (*OPTIONS, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank")
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{_debugging_port(profile)}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _debugging_port(profile: Path) -> str:
+    told, ends_s = profile / "DevToolsActivePort", time.monotonic() + PATIENCE_S
+    while not told.exists() or not told.read_text():
+        assert time.monotonic() < ends_s, "Chromium does not start"
+        time.sleep(0.05)
+    return told.read_text().splitlines()[0]
+
 
 @pytest.fixture
-async def journey(port: int, require: Callable[[bool, str], None]) -> AsyncIterator[Journey]:
+async def journey(
+    port: int, chromium: str | None, require: Callable[[bool, str], None]
+) -> AsyncIterator[Journey]:
     """A new person; at the end no error, nothing that the policy forbids, no request to anywhere else."""
-    program = shutil.which("chromium")
-    require(program is not None, "chromium is not installed")
-    base = f"http://127.0.0.1:{port}"
+    require(chromium is not None, "chromium is not installed")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(OPTIONS[1:]))
-        page = await (await browser.new_context()).new_page()
-        found = Journey(page=page, base=base)
+        browser = await playwright.chromium.connect_over_cdp(str(chromium))
+        context = await browser.new_context(accept_downloads=True)
+        found = Journey(page=await context.new_page(), base=f"http://127.0.0.1:{port}")
         _watch(found)
         yield found
-        await browser.close()
+        await context.close()
     assert found.faults == []
 
 

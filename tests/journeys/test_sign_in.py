@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from hopsight.accounts.passwords import hash_password
+from hopsight.server.limits import WINDOW_S
+from hopsight.server.web.password_gate import ACCOUNT_REFUSALS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 
@@ -39,3 +41,28 @@ async def test_a_token_by_keyboard(server: Any, journey: Any) -> None:
     await journey.sign_in(server.token)
     assert await journey.page.inner_text("h1") == "Overview"
     assert await journey.page.evaluate("document.cookie") == ""
+
+
+async def test_too_many_wrong_passwords_shut_the_door_for_a_minute(server: Any, journey: Any) -> None:
+    """The page says for how long; the right password is refused meanwhile, and works after that."""
+    server.accounts.sign_ins.set_password(EMAIL, hash_password(PASSWORD))
+    page = journey.page
+    await journey.open("/sign-in?next=/agents")
+    for _ in range(ACCOUNT_REFUSALS):
+        await _show(journey, "wrong")
+        assert "password is wrong" in await page.inner_text("[role=alert]")
+    server.clock.advance(20)
+    for password in ("wrong", PASSWORD):
+        await _show(journey, password)
+        said = await page.inner_text("[role=alert]")
+        assert said == f"Too many wrong passwords or tokens; try again in {WINDOW_S - 20} s."
+        assert await page.input_value("#email") == EMAIL
+    server.clock.advance(WINDOW_S - 20)
+    await _show(journey, PASSWORD)
+    assert await page.inner_text("h1") == "Agents"
+
+
+async def _show(journey: Any, password: str) -> None:
+    await journey.page.fill("#email", EMAIL)
+    await journey.page.fill("#password", password)
+    await journey.send("Sign in")

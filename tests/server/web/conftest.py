@@ -37,6 +37,8 @@ class QuietServer(uvicorn.Server):
     def __init__(self, settings: uvicorn.Config) -> None:
         super().__init__(settings)
         self.ready = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.port = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -47,19 +49,31 @@ class QuietServer(uvicorn.Server):
         """Serve without touching signals."""
         await self._serve(sockets)
 
+    async def stop(self) -> None:
+        """Stop as on a signal, and wait until it has."""
+        self.should_exit = True
+        if self.task is not None:
+            await self.task
+
 
 @pytest.fixture
-async def port(server: Any) -> AsyncIterator[int]:
+async def running(server: Any) -> AsyncIterator[QuietServer]:
     """The server, listening on loopback with the settings of the real program."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        running = QuietServer(_settings(server.app, server.config, None))
-        task = asyncio.create_task(running.serve([listener]))
-        await running.ready.wait()
-        yield listener.getsockname()[1]
-        running.should_exit = True
-        await task
+        found = QuietServer(_settings(server.app, server.config, None))
+        found.port = listener.getsockname()[1]
+        found.task = asyncio.create_task(found.serve([listener]))
+        await found.ready.wait()
+        yield found
+        await found.stop()
+
+
+@pytest.fixture
+def port(running: QuietServer) -> int:
+    """Where the server listens."""
+    return running.port
 
 
 class Browser:
