@@ -74,7 +74,9 @@ async def test_a_connection_string_is_shown_once(server: Any, administrator: Jou
     await journey.send("Make a connection string")
     text = await page.inner_text(".secret code")
     assert server.accounts.knows_group_key(parse_connection_string(text).key)
-    assert all([text in line for line in await page.locator("pre.copy").all_inner_texts()])
+    lines = await page.locator("pre.copy").all_inner_texts()
+    assert lines
+    assert all(text in line for line in lines)
     await page.click("pre.copy >> nth=0")
     assert text in await page.evaluate("getSelection().toString()")
     await journey.open("/admin/connection")

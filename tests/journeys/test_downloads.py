@@ -27,7 +27,11 @@ async def saved(journey: Journey, link: Any) -> tuple[str, bytes]:
     async with journey.page.expect_download() as waiting:
         await link.click()
     download = await waiting.value
-    return download.suggested_filename, Path(await download.path()).read_bytes()
+    return download.suggested_filename, _read(await download.path())
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def rows_of(content: bytes) -> list[dict[str, str]]:
