@@ -1,5 +1,6 @@
 """The shelf: signed reports are kept whole, apart, and bounded."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,17 @@ def test_a_broken_key_does_not_tell_where_it_is(shelf: Shelf, tmp_path: Path) ->
     with pytest.raises(StoreUnavailableError) as caught:
         _ = shelf.key
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_what_cannot_be_written_leaves_nothing(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the last step fails, there is no report, and no piece of one."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StoreUnavailableError, match="No space left"):
+        shelf.sign(7, sample_report())
+    assert list((tmp_path / FOLDER / "7").iterdir()) == []

@@ -12,6 +12,7 @@ from tests.server.web.test_agents import enrol
 from tests.server.web.test_overview import NOW, session
 from tests.server.web.test_paths import SITE, measured
 
+from hopsight.errors import StoreUnavailableError
 from hopsight.model.accounts import Role
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.server.reports.document import Report, decode_report
@@ -237,6 +238,20 @@ async def test_signing_and_deleting_are_audited(filled: Any, admin: httpx.AsyncC
     assert check(envelope).digest == digest
 
 
+async def test_what_is_not_audited_is_not_signed(
+    filled: Any, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the log of changes cannot be written, the report is not kept, either."""
+
+    def fail(*_: object) -> None:
+        raise StoreUnavailableError("busy")
+
+    monkeypatch.setattr(filled.accounts, "note", fail)
+    csrf = csrf_of(await admin.get(URL))
+    assert (await admin.post(URL, data={"csrf": csrf})).status_code == 503
+    assert filled.app.services.reports.kept(filled.aid) == []
+
+
 @pytest.mark.parametrize(
     ("more", "word"),
     [
@@ -300,3 +315,7 @@ async def test_pages_lead_to_their_report(filled: Any, client: httpx.AsyncClient
     links = page.xpath("//details[@class='take-away']//a[text()='Report']/@href")
     assert links == [f"/report?aid={filled.aid}&window=6h&visitedSite=app.example.com"]
     assert (await client.get(links[0])).status_code == 303
+    (agent, *_) = filled.accounts.agents(filled.aid)
+    page = tree(await client.get(f"/agents/{agent.agent_id}?window=6h"))
+    links = page.xpath("//details[@class='take-away']//a[text()='Report']/@href")
+    assert links == [f"/report?aid={filled.aid}&window=6h&agentId={agent.agent_id}"]

@@ -89,8 +89,16 @@ OFFERS: Final[Mapping[str, tuple[Offer, ...]]] = {
     ),
 }
 
-REPORTED: Final = frozenset(("overview", "ranks", "agents", "networks", "paths"))
-"""Pages whose view a report can be of: it says everything that they show."""
+REPORTED: Final[Mapping[str, str | None]] = {
+    "overview": None,
+    "ranks": None,
+    "agents": None,
+    "agent": "agentId",
+    "networks": None,
+    "network": "networkId",
+    "paths": None,
+}
+"""Pages whose view a report can be of, and the filter that stands for what a page of one is about."""
 
 
 def downloads_of(view: View, page: str, *, without: tuple[str, ...] = (), **more: str) -> list[Download]:
@@ -113,5 +121,7 @@ def downloads_of(view: View, page: str, *, without: tuple[str, ...] = (), **more
         if links:
             downloads.append(Download(label=offer.label, links=links))
     if page in REPORTED:
-        downloads.append(Download(label="Of this period", links=[("Report", view.url(REPORT_PATH))]))
+        key = REPORTED[page]
+        reported = view if key is None else view.with_filter(key, more["of"])
+        downloads.append(Download(label="To print, and sign", links=[("Report", reported.url(REPORT_PATH))]))
     return downloads

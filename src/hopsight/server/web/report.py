@@ -11,7 +11,7 @@ from litestar.connection import Request
 from msgspec import structs
 
 from hopsight.accounts.audit import Resource
-from hopsight.errors import InvalidValueError, PermissionDeniedError
+from hopsight.errors import InvalidValueError, PermissionDeniedError, StoreUnavailableError
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
@@ -73,7 +73,12 @@ async def sign_report(request: Request[Any, Any, Any]) -> Answer:
             Resource(type="period", name=f"{report.start} to {report.end}"),
             Resource(type="names", name="shown" if choices.names else "left out"),
         ]
-        services.accounts.note(aid, "Report signed", resources, visitor.actor)
+        try:
+            services.accounts.note(aid, "Report signed", resources, visitor.actor)
+        except StoreUnavailableError:
+            # What is not in the log of changes was not signed.
+            services.reports.remove(aid, digest)
+            raise
         changed = form.one("seen") != content_digest(report)
         more = "&changed=yes" if changed else ""
         return see_other(f"{PATH}/{digest}?aid={aid}{more}")
