@@ -115,3 +115,12 @@ def test_a_key_that_is_none_is_said_at_the_start(hopsight: Run, tmp_path: Path) 
     assert done.returncode == 2
     assert "--report-key" in done.stderr
     assert "chmod 600" in done.stderr
+
+
+@given(st.integers(0, len(PAYLOAD) - 1), st.binary(min_size=1, max_size=6))
+def test_hostile_documents_end_in_words(place: int, inserted: bytes) -> None:
+    """Whatever somebody signs with a key of their own, the command says something, and is no fault."""
+    content = sign(PAYLOAD[:place] + inserted + PAYLOAD[place + 1 :], KEY)
+    done = CliRunner().invoke(app, ["report", "verify", "-"], input=content)
+    assert done.exit_code in {1, 3}, done.output
+    assert isinstance(done.exception, SystemExit)

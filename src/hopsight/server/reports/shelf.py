@@ -4,6 +4,7 @@ A file is named by the digest of its document. What is kept is the envelope as i
 are both made from it, and are the same therefore.
 """
 
+import asyncio
 import base64
 import os
 import re
@@ -39,6 +40,7 @@ from hopsight.server.reports.signing import (
 )
 
 FOLDER: Final = "reports"
+MAX_AT_ONCE: Final = 2
 MAX_KEPT: Final = 200
 """Signed reports of one account group."""
 KEEP_S: Final = 400 * DAY_S
@@ -60,6 +62,8 @@ class Kept(Struct, frozen=True, kw_only=True):
 class Shelf:
     """Signs reports and keeps them; every method is short, and may raise ``StoreUnavailableError``.
 
+    ``slots`` bounds the reports that are being made at once.
+
     Raises:
         ConfigError: the key of the settings is none.
     """
@@ -67,6 +71,7 @@ class Shelf:
     def __init__(self, config: ServerConfig, clock: Clock) -> None:
         self._data = config.data
         self._clock = clock
+        self.slots = asyncio.Semaphore(MAX_AT_ONCE)
         self._key = None if config.report_key is None else read_key(config.report_key)
 
     @property

@@ -23,7 +23,7 @@ from hopsight.server.web.filter_bar import added_filter, read_filter_bar
 from hopsight.server.web.forms import read_form, require_csrf, see_other
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.report_outages import Choices
-from hopsight.server.web.report_page import moment_text, shown_report
+from hopsight.server.web.report_page import minute_text, moment_text, shown_report
 from hopsight.server.web.report_reading import MAX_DAYS, read_report
 from hopsight.server.web.view import WINDOWS
 from hopsight.server.web.visitor import Visitor, see
@@ -48,7 +48,7 @@ async def read_preview(request: Request[Any, Any, Any]) -> Answer:
             return see_other(added)
         if visitor.parameters.one("from") is None or visitor.parameters.one("to") is None:
             return see_other(_pinned(visitor, choices))
-        report = await read_report(visitor, choices)
+        report = await _report(visitor, choices)
         return await _preview(visitor, choices, report)
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -63,7 +63,7 @@ async def sign_report(request: Request[Any, Any, Any]) -> Answer:
         require_csrf(request, visitor)
         _require_writer(visitor, "signing a report")
         choices = _choices(visitor)
-        report = await read_report(visitor, choices)
+        report = await _report(visitor, choices)
         if not report.whole.sessions:
             raise InvalidValueError("period", f"{report.start} to {report.end}", "one with any session")
         services, aid = visitor.services, visitor.group.aid
@@ -136,6 +136,12 @@ def content_digest(report: Report) -> str:
     return digest_of(encode_report(structs.replace(report, created="")))
 
 
+async def _report(visitor: Visitor, choices: Choices) -> Report:
+    """A report asks the store for much: few are made at once."""
+    async with visitor.services.reports.slots:
+        return await read_report(visitor, choices)
+
+
 def _choices(visitor: Visitor) -> Choices:
     names = visitor.parameters.one("names") or "no"
     if names not in {"yes", "no"}:
@@ -183,18 +189,17 @@ def _pinned(visitor: Visitor, choices: Choices) -> str:
 async def _preview(visitor: Visitor, choices: Choices, report: Report) -> Answer:
     more = _more(choices)
     pinned = structs.replace(visitor.view, window=None)
-    opposite = Choices(names=not choices.names, limit_percent=choices.limit_percent)
     return visitor.render(
         "report.html",
         path=PATH,
         shown=shown_report(decode_report(encode_report(report))),
         moment=moment_text,
+        minute=minute_text,
         windows=WINDOWS,
         more=more,
         bar=await read_filter_bar(visitor, USER_SESSIONS, PATH, more),
         choices=choices,
         action=pinned.url(PATH, **more),
-        names_url=pinned.url(PATH, **_more(opposite)),
         seen=content_digest(report),
         is_writer=visitor.role in WRITERS,
         kept=visitor.services.reports.kept(visitor.group.aid),
@@ -211,6 +216,7 @@ def _signed(visitor: Visitor, digest: str) -> Answer:
         path=PATH,
         shown=shown_report(report),
         moment=moment_text,
+        minute=minute_text,
         digest=digest,
         fingerprint=checked.fingerprint,
         is_writer=visitor.role in WRITERS,

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from hopsight.model.aggregates import Bucket, Measures, Summary
 from hopsight.model.times import TimeRange, parse_instant
-from hopsight.server.reports.document import Figures, Report
+from hopsight.server.reports.document import Figures, Outage, Report
 from hopsight.server.web.charts import Chart
 from hopsight.server.web.overview_numbers import overview_charts
 
@@ -16,14 +16,17 @@ class ShownReport(Struct, frozen=True, kw_only=True):
         report: the document.
         charts: latency, loss, jitter, sessions and agents over time.
         verdicts: segment, sessions, percent.
-        outages: each with its length in words, in the order of the document.
-        bucket: length of the charts' buckets in words; ``outage_bucket`` likewise.
+        outages: each with its start, end and length in words, in the order of the document.
+        out_in_all: their lengths together.
+        bucket: length of the charts' buckets in words.
+        outage_bucket: that of the buckets in which outages were looked for.
+        outage_stretch: the stretches in which sites were chosen for that.
     """
 
     report: Report
     charts: list[Chart]
     verdicts: list[tuple[str, int, float]]
-    outage_lengths: list[str]
+    outages: list[tuple[Outage, str, str, str]]
     out_in_all: str
     bucket: str
     outage_bucket: str
@@ -42,13 +45,12 @@ def shown_report(report: Report) -> ShownReport:
     )
     summary = Summary(whole=_measures(report.whole), buckets=buckets)
     judged = sum(report.verdicts.values())
-    lengths_s = [each.length_s for each in report.outages.periods]
     return ShownReport(
         report=report,
         charts=overview_charts(summary, time_range, report.bucket_s),
         verdicts=[(name, count, 100 * count / judged) for name, count in report.verdicts.items()],
-        outage_lengths=[length_text(each) for each in lengths_s],
-        out_in_all=length_text(sum(lengths_s)),
+        outages=[_outage(each) for each in report.outages.periods],
+        out_in_all=length_text(sum(each.length_s for each in report.outages.periods)),
         bucket=length_text(report.bucket_s),
         outage_bucket=length_text(report.outages.bucket_s),
         outage_stretch=length_text(report.outages.stretch_s),
@@ -60,6 +62,11 @@ def moment_text(text: str) -> str:
     return text.replace("T", " ").removesuffix("Z")
 
 
+def minute_text(text: str) -> str:
+    """The same without seconds where there are none."""
+    return moment_text(text).removesuffix(":00")
+
+
 def length_text(length_s: int) -> str:
     """A length of time in days, hours, minutes and seconds; no more of them than there are."""
     parts = []
@@ -68,6 +75,12 @@ def length_text(length_s: int) -> str:
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts) or "0 s"
+
+
+def _outage(outage: Outage) -> tuple[Outage, str, str, str]:
+    start, end = minute_text(outage.start), minute_text(outage.end)
+    day = start.partition(" ")[0] + " "
+    return outage, start, end.removeprefix(day), length_text(outage.length_s)
 
 
 def _seconds(text: str) -> int:
