@@ -37,6 +37,7 @@ def test_it_serves_a_fleet_that_is_there_at_once(tmp_path: Path) -> None:
     try:
         told = output_until(process, "From now on a round a minute")
         assert "SIMULATED" in told
+        assert "/alerts" in output_until(process, "Alert rules have looked at")
         url, token = re.findall(r"URL +(\S+)|token +(\S+)", told)[0][0], re.findall(r"token +(\S+)", told)[0]
         request = urllib.request.Request(
             f"{url}/v6/endpoint-agents", headers={"Authorization": f"Bearer {token}"}

@@ -17,6 +17,7 @@ from hopsight.cli.serving import (
 
 if TYPE_CHECKING:
     from hopsight.accounts.bootstrap_file import Bootstrap
+    from hopsight.cli.demo_alerts import DemoAlerts
     from hopsight.clock import Clock
     from hopsight.config import ServerConfig
     from hopsight.server.run import Running
@@ -98,17 +99,20 @@ async def _serve_simulated(
 async def _simulate(
     running: "Running", first: "Bootstrap", clock: "Clock", agents: int, hours: float, seed: int
 ) -> None:
-    """The history first, with its progress; then each minute's records."""
-    from hopsight.errors import UploadError
+    """The history first, with its progress; then each minute's records; alert rules look at all of them."""
+    from hopsight.cli.demo_alerts import DemoAlerts
+    from hopsight.errors import StoreUnavailableError, UploadError
     from hopsight.model.connection import ConnectionString
     from hopsight.simulation.run import Plan
 
     connection = ConnectionString(url=running.url, key=first.group_key or "")
+    alerts = DemoAlerts(running.accounts, running.store, first.aid)
     while True:
         plan = Plan(connection=connection, agents=agents, hours=hours, seed=seed, end_s=int(clock.now()))
         try:
             await _send(plan, clock, is_history=hours > FOLLOW_HOURS)
-        except UploadError as error:
+            await _look(alerts, plan, is_history=hours > FOLLOW_HOURS)
+        except (StoreUnavailableError, UploadError) as error:
             typer.echo(f"The simulation stands still: {error}", err=True)
         else:
             hours = FOLLOW_HOURS
@@ -128,6 +132,18 @@ async def _send(plan: "Plan", clock: "Clock", *, is_history: bool) -> None:
         finish()
     if is_history:
         typer.echo(f"{report(progress)} From now on a round a minute. Ctrl-C ends it.")
+
+
+async def _look(alerts: "DemoAlerts", plan: "Plan", *, is_history: bool) -> None:
+    """Hold alert rules against the rounds that were sent."""
+    from hopsight.simulation.sessions import rounds_until
+
+    rounds = rounds_until(plan.end_s, plan.hours)
+    if is_history:
+        alerts.begin(plan.agents, plan.seed, rounds[0], rounds[-1])
+    count = await alerts.look_at(rounds[0], rounds[-1])
+    if is_history:
+        typer.echo(f"Alert rules have looked at {count} rounds: see {plan.connection.url}/alerts")
 
 
 def _welcome(running: "Running", first: "Bootstrap") -> str:

@@ -53,12 +53,14 @@ class Running(Struct, frozen=True, kw_only=True):
         fingerprint: SHA-256 of its certificate when it is self-signed.
         bootstrap: the first account; None: an administrator made others before there was one.
         store: where it keeps records.
+        accounts: where it keeps what is not measured.
     """
 
     url: str
     fingerprint: str | None
     bootstrap: Bootstrap | None
     store: Store
+    accounts: Accounts
 
 
 async def serve(
@@ -93,6 +95,7 @@ async def serve(
                 fingerprint=fingerprint,
                 bootstrap=_first_account(accounts, config, url, required=first_account),
                 store=store,
+                accounts=accounts,
             )
             app = create_app(config, store, accounts, clock, rng)
             server = _Server(

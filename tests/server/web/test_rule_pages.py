@@ -261,3 +261,28 @@ async def test_addresses_are_refused_where_no_mail_is_sent(make_server: Callable
     answer = await sent(server, "/alerts/rules/new", FIELDS)
     assert "no mail server set (--smtp-host)" in html.unescape(answer.text)
     assert rules_of(server) == []
+
+
+async def test_a_test_message_s_outcome_is_shown_for_each_recipient(server: Any) -> None:
+    """Who was not told, and why; the audit log says who asked."""
+    hook = Webhook(url="http://127.0.0.1:9/t0ken", secret="correct horse")
+    rule = AlertRule(name="Slow", metric="latency", threshold=1, webhooks=(hook,))
+    rule_id = server.accounts.alerts.rules.add(server.aid, rule)
+    answer = await sent(server, f"/alerts/rules/{rule_id}/test", {})
+    assert answer.status_code == 200
+    outcome = re.search(r'<ul class="outcomes">(.*?)</ul>', answer.text, re.DOTALL)
+    assert outcome is not None
+    assert "not told" in outcome[1]
+    assert "127.0.0.1 is an address of this machine or link" in outcome[1]
+    assert last_event(server)[1] == "account-admin@example.com"
+    assert (await sent(server, f"/alerts/rules/{rule_id}/test", {}, Role.USER)).status_code == 403
+    assert (await sent(server, f"/alerts/rules/{rule_id}/test", {}, csrf="x")).status_code == 403
+
+
+async def test_a_rule_without_recipients_offers_no_test(server: Any) -> None:
+    """There is nobody to tell, and the page says so."""
+    rule = AlertRule(name="Slow", metric="latency", threshold=1)
+    rule_id = server.accounts.alerts.rules.add(server.aid, rule)
+    page = (await page_of(server, f"/alerts/rules/{rule_id}")).text
+    assert "tells nobody" in page
+    assert "Send a test message" not in page

@@ -25,7 +25,9 @@ class Doors(Struct, frozen=True, kw_only=True):
 
 
 def doors_of(config: ServerConfig, clock: Clock) -> Doors:
-    """The doors that a server's settings open."""
+    """The doors that a server's settings open; all shut where data is simulated."""
+    if config.simulated:
+        return _shut()
 
     # Each library late, for those who need it: they are large.
     async def post(url: str, body: bytes, headers: dict[str, str]) -> None:
@@ -46,3 +48,10 @@ def doors_of(config: ServerConfig, clock: Clock) -> Doors:
         await ChatClient(allow_local=config.local_webhooks).tell(url, message)
 
     return Doors(post=post, mail=mail, chat=chat)
+
+
+def _shut() -> Doors:
+    async def refuse(*_: object) -> None:
+        raise NotTakenError("data is simulated here, and nobody is told of it", permanent=True)
+
+    return Doors(post=refuse, mail=refuse, chat=refuse)

@@ -47,6 +47,8 @@ Told = list[tuple[int, IncidentChange]]
 """Incidents by ID, with what became of them."""
 Teller = Callable[[int, Told], Awaitable[None]]
 """Is told of what was found in an account group."""
+Reader = Callable[[Query], Awaitable[list[Measurement]]]
+"""Gives the measurements that a question admits."""
 
 
 class AlertEngine:
@@ -56,10 +58,12 @@ class AlertEngine:
         store: where records are.
         accounts: where rules and incidents are.
         clock: the time.
+        read: how measurements are read; None: from the store, each time anew.
     """
 
-    def __init__(self, store: Store, accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, store: Store, accounts: Accounts, clock: Clock, read: Reader | None = None) -> None:
         self._store = store
+        self._read_measurements = read or store.measurements
         self._accounts = accounts
         self._clock = clock
 
@@ -109,7 +113,7 @@ class AlertEngine:
         count = max((_rounds_of(each) for each in rules), default=0)
         starts = [round_id - back * RULE_ROUND_S for back in reversed(range(count))]
         return [
-            await self._store.measurements(
+            await self._read_measurements(
                 Query(kind=USER_SESSIONS, aid=aid, first_round=start, last_round=start)
             )
             for start in starts

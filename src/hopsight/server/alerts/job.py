@@ -15,11 +15,15 @@ from hopsight.storage.store import Store
 async def keep_watch(
     store: Store, accounts: Accounts, clock: Clock, rng: random.Random, config: ServerConfig, url: str
 ) -> None:
-    """Hold rules against rounds until cancelled; ``url``: where people reach this server."""
+    """Hold rules against rounds until cancelled; ``url``: where people reach this server.
+
+    Not where data is simulated: who makes it says when a round of it is due.
+    """
     notifier = Notifier(accounts, clock, rng, doors_of(config, clock), config.public_url or url)
     try:
         async with asyncio.TaskGroup() as both:
-            both.create_task(watch(AlertEngine(store, accounts, clock), clock, notifier.tell))
+            if not config.simulated:
+                both.create_task(watch(AlertEngine(store, accounts, clock), clock, notifier.tell))
             both.create_task(notifier.run())
     finally:
         await notifier.close()

@@ -114,8 +114,17 @@ async def _incident(visitor: Visitor, text: str) -> Answer:
         events=event_rows(incidents.events(incident.incident_id)),
         suppressed=suppressed_rows(accounts.alerts.rules, aid, incident),
         look_url=look.url(OVERVIEW_PATH),
+        rule_url=_rule_url(visitor, incident),
         has_cause=incident.cause.dimension is not None,
     )
+
+
+def _rule_url(visitor: Visitor, incident: Incident) -> str:
+    """The rule as it is now; empty: it was deleted."""
+    rules = visitor.services.accounts.alerts.rules.listing(visitor.group.aid)
+    if all(each.rule_id != incident.rule_id for each in rules):
+        return ""
+    return f"{PATH}/rules/{incident.rule_id}?aid={visitor.group.aid}"
 
 
 def look_of(visitor: Visitor, incident: Incident) -> View:

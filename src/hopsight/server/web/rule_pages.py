@@ -1,5 +1,6 @@
 """Pages of one alert rule: read by everybody, written by administrators; deleted after a question."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from litestar import get, post
@@ -10,7 +11,7 @@ from hopsight.accounts.alert_listings import StoredRule
 from hopsight.accounts.alert_recipients import recipient_names
 from hopsight.errors import ConflictError, InvalidValueError
 from hopsight.model.alerts import AlertRule
-from hopsight.server.alerts.trial import require_tellable
+from hopsight.server.alerts.trial import TrialOutcome, require_tellable, try_recipients
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
 from hopsight.server.web.admin.door import administer, posted, with_group
@@ -158,6 +159,18 @@ async def delete_rule(request: Request[Any, Any, Any]) -> Answer:
     return _to_list(visitor)
 
 
+@post(f"{PATH}/{{ruleId:str}}/test", status_code=200)
+async def try_rule(request: Request[Any, Any, Any]) -> Answer:
+    """Tell everybody of a rule a test message, and say what became of it."""
+    try:
+        visitor, _ = await posted(request)
+        stored = _find(visitor, request)
+        outcomes = await try_recipients(visitor.services, visitor.group.aid, stored.rule_id, visitor.actor)
+        return _form(visitor, rule_fields_of(stored.rule), stored=stored, outcomes=outcomes)
+    except REFUSALS as error:
+        return refusal(request.scope, error)
+
+
 def number_in_path(request: Request[Any, Any, Any], name: str) -> int:
     """The ID in a path.
 
@@ -183,8 +196,9 @@ def _form(  # each a part of one page
     errors: Errors | None = None,
     more: str = "",
     done: str = "",
+    outcomes: Sequence[TrialOutcome] | None = None,
 ) -> Answer:
-    """The form; ``more``: which rows another empty one was asked for."""
+    """The form; ``more``: which rows another empty one was asked for; ``outcomes``: of a test message."""
     where = "new" if stored is None else str(stored.rule_id)
     page = visitor.render(
         "alert_rule.html",
@@ -194,6 +208,8 @@ def _form(  # each a part of one page
         errors=errors or {},
         more=more,
         done=done,
+        outcomes=outcomes,
+        told=recipient_names(stored.rule) if stored else [],
         sentences=rule_sentences(stored.rule) if stored else [],
         action=with_group(visitor, f"{PATH}/{where}"),
         metrics=METRICS,
@@ -225,4 +241,5 @@ def _to_list(visitor: Visitor) -> Answer:
 
 HANDLERS: Final[list[Any]] = [
     new_rule, add_rule, read_rule, change_rule, switch_rule, ask_to_delete_rule, delete_rule,
+    try_rule,
 ]  # fmt: skip

@@ -41,6 +41,7 @@
       stroke: () => colour(`--${each.style}`),
       width: 1.5,
       dash: dashes[each.style],
+      points: each.style === "line-limit" ? { show: false } : undefined,
       spanGaps: false,
       value: (_, value) => (value == null ? "-" : value.toPrecision(4)),
     };
