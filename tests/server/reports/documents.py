@@ -78,6 +78,9 @@ def sample_report() -> Report:
         ),
         hops=Hops(
             sessions_looked_at=120,
+            newest=300,
+            outages=1,
+            of_an_outage=40,
             traces=100,
             left_out=0,
             routers=(

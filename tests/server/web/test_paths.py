@@ -20,7 +20,9 @@ SITE = "app.example.com"
 MARKUP = "<script>alert(1)</script>"
 
 
-async def measured(server: Any, seed: int, ago_s: int, name: str, *, passive: bool = False) -> None:
+async def measured(
+    server: Any, seed: int, ago_s: int, name: str, *, passive: bool = False, loss: float = 0.0
+) -> None:
     """One session to the site, over a router of this name."""
     given = sample_user_session_record(random.Random(seed), round_id=ROUND_ID - ago_s, passive=passive)
     hops = (PathHop(hop=1, rtt_ms=5.0, ip_address=f"203.0.113.{seed}", name=name), PathHop(hop=2))
@@ -33,7 +35,7 @@ async def measured(server: Any, seed: int, ago_s: int, name: str, *, passive: bo
         round_id=given.document.round_id,
         record_id=given.document.user_session_id,
         dimensions=Dimensions(agent_id=given.document.agent_id, visited_site=SITE),
-        loss_percent=0.0,
+        loss_percent=loss,
         latency_ms=5.0,
         jitter_ms=1.0,
         body=msgspec.json.encode(given.document),

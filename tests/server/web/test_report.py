@@ -15,8 +15,10 @@ from tests.server.web.test_paths import SITE, measured
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.accounts import Role
 from hopsight.model.dimensions import USER_SESSIONS
+from hopsight.model.times import format_instant
 from hopsight.server.reports.document import Report, decode_report
 from hopsight.server.reports.signing import check, digest_of
+from hopsight.server.web import report_hops
 from hopsight.testing import ROUND_ID
 
 pytestmark = pytest.mark.anyio
@@ -307,6 +309,23 @@ async def test_hops_are_told_without_homes(server: Any) -> None:
     assert shown.hops.traces == shown.hops.sessions_looked_at == 2
     assert not page.xpath("//*[@style] | //style | //script[contains(., 'alert')]")
     assert EVIL in page.text_content()
+
+
+async def test_hops_of_an_outage_are_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was measured since, the ways of the outage are in the table, each session once."""
+    monkeypatch.setattr(report_hops, "NEWEST", 2)
+    for seed in range(1, 4):
+        await measured(server, seed, 60 * seed, "since")
+    await measured(server, 9, 1_200, "during", loss=100.0)
+    server.clock.advance(ROUND_ID - server.clock.now())
+    async with server.client(server.tokens[Role.ORG_ADMIN]) as client:
+        pinned = (await client.get("/report?window=1h&names=yes")).headers["Location"]
+        report = await report_of(client, pinned)
+    assert [each.start for each in report.outages.periods] == [format_instant(ROUND_ID - 1_200)]
+    found = {each.name: each for each in report.hops.routers}
+    assert (found["during"].sessions, found["during"].last_of_lossy) == (1, 1)
+    assert (found["during"].loss_percent, found["during"].other_loss_percent) == (100.0, 0.0)
+    assert (report.hops.sessions_looked_at, report.hops.outages) == (3, 1)
 
 
 async def test_pages_lead_to_their_report(filled: Any, client: httpx.AsyncClient) -> None:

@@ -147,13 +147,17 @@ class Hops(Struct, rename="camel", frozen=True, kw_only=True):
     """Routers in order of their place.
 
     Args:
-        sessions_looked_at: the newest of the period, for their traces.
+        sessions_looked_at: for their traces: the ``newest`` of the period, and of each of the longest
+            ``outages`` the first ``of_an_outage``.
         traces: how many of them have one.
         left_out: routers beyond those listed, those with the fewest sessions.
         routers: the others.
     """
 
     sessions_looked_at: int
+    newest: int
+    outages: int
+    of_an_outage: int
     traces: int
     left_out: int
     routers: tuple[ReportHop, ...]

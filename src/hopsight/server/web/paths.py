@@ -111,11 +111,14 @@ def newest_of(query: Query, summary: Summary, most: int) -> Query:
     return structs.replace(query, limit=most)
 
 
-async def read_traces(services: Services, query: Query) -> tuple[list[Trace], int]:
-    """The paths of these sessions, and how many sessions were looked at for them."""
-    bodies = (await services.store.page(query)).bodies
+async def read_traces(services: Services, query: Query, *more: Query) -> tuple[list[Trace], int]:
+    """The paths of these sessions, each once, and how many sessions were looked at for them."""
+    sessions: dict[str, UserSession] = {}
+    for each in (query, *more):
+        found = map(_decode_session, (await services.store.page(each)).bodies)
+        sessions |= {session.user_session_id: session for session in found}
     traces = []
-    for index, session in enumerate(map(_decode_session, bodies)):
+    for index, session in enumerate(sessions.values()):
         if index % _BREATH == 0:
             await services.clock.sleep(0)
         record = await services.store.get(USER_SESSIONS, query.aid, session.round_id, session.user_session_id)
@@ -131,7 +134,7 @@ async def read_traces(services: Services, query: Query) -> tuple[list[Trace], in
                     hops=traceroute.hops,
                 )
             )
-    return traces, len(bodies)
+    return traces, len(sessions)
 
 
 HANDLERS: Final[list[Any]] = [read_paths]

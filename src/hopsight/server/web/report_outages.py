@@ -42,8 +42,10 @@ class Choices(Struct, frozen=True):
     limit_percent: float
 
 
-async def read_outages(store: Store, query: Query, choices: Choices, labels: Mapping[str, str]) -> Outages:
-    """The outages of every site that the question admits.
+async def read_outages(
+    store: Store, query: Query, choices: Choices, labels: Mapping[str, str]
+) -> tuple[Outages, list[Run]]:
+    """The outages of every site that the question admits; and the same as runs, the longest first.
 
     Args:
         store: to ask.
@@ -61,6 +63,7 @@ async def read_outages(store: Store, query: Query, choices: Choices, labels: Map
     examined, left = longest_of(runs, MAX_RUNS)
     agents_of: dict[str, int] = {}
     periods: list[Outage] = []
+    kept: list[Run] = []
     for index, run in enumerate(examined):
         if len(periods) == MAX_LISTED:
             left += len(examined) - index
@@ -70,7 +73,8 @@ async def read_outages(store: Store, query: Query, choices: Choices, labels: Map
         found = await _outage(store, query, run, choices, labels)
         if found.agents_affected >= min(MIN_AGENTS, agents_of[run.site]):
             periods.append(found)
-    return Outages(
+            kept.append(run)
+    outages = Outages(
         limit_percent=choices.limit_percent,
         bucket_s=bucket_s,
         min_agents=MIN_AGENTS,
@@ -78,6 +82,16 @@ async def read_outages(store: Store, query: Query, choices: Choices, labels: Map
         stretch_s=MAX_SLICE_BUCKETS * bucket_s,
         not_examined=left,
         periods=tuple(sorted(periods, key=lambda each: (each.start, each.site))),
+    )
+    return outages, kept
+
+
+def within(query: Query, run: Run) -> Query:
+    """The sessions of a run alone."""
+    return structs.replace(
+        _of_site(query, run.site),
+        first_round=max(run.start_s, query.first_round),
+        last_round=min(run.end_s - 1, query.last_round),
     )
 
 
@@ -112,8 +126,8 @@ def _whole_s(query: Query) -> int:
 async def _outage(
     store: Store, query: Query, run: Run, choices: Choices, labels: Mapping[str, str]
 ) -> Outage:
-    start_s, end_s = max(run.start_s, query.first_round), min(run.end_s, query.last_round + 1)
-    asked = structs.replace(_of_site(query, run.site), first_round=start_s, last_round=end_s - 1)
+    asked = within(query, run)
+    start_s, end_s = asked.first_round, asked.last_round + 1
     bucket_s = _whole_s(asked)
     whole = (await store.summarize(asked, bucket_s)).whole
     groups = await store.rank(asked, "agent_id", bucket_s=bucket_s, order="loss", limit=_MAX_AGENTS)

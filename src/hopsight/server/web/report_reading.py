@@ -7,16 +7,13 @@ from hopsight import __version__
 from hopsight.errors import InvalidValueError
 from hopsight.model.aggregates import Bucket, Group, Measures, Summary
 from hopsight.model.dimensions import FILTERS, USER_SESSIONS
-from hopsight.model.query import Query
 from hopsight.model.times import TimeRange, format_instant
-from hopsight.server.places.atlas import Atlas
-from hopsight.server.reports.document import Figures, GivenFilter, Hops, Named, Report, Stretch
-from hopsight.server.reports.hops import report_hops
+from hopsight.server.reports.document import Figures, GivenFilter, Named, Report, Stretch
 from hopsight.server.reports.masking import LEFT_OUT, given_filter, masked_site
 from hopsight.server.reports.method import METHOD
 from hopsight.server.web.names import names_of
 from hopsight.server.web.overview_numbers import VERDICTS
-from hopsight.server.web.paths import MOST, newest_of, read_traces
+from hopsight.server.web.report_hops import read_hops
 from hopsight.server.web.report_outages import Choices, read_outages
 from hopsight.server.web.view import bucket_s_of
 from hopsight.server.web.visitor import Visitor
@@ -49,6 +46,7 @@ async def read_report(visitor: Visitor, choices: Choices) -> Report:
     sites = await store.rank(query, "visited_site", bucket_s=ranked_s, order="loss", limit=MAX_SITES)
     agents = await store.rank(query, "agent_id", bucket_s=ranked_s, order="loss", limit=MAX_AGENTS)
     labels = await _agent_labels(visitor, agents, names=names)
+    outages, runs = await read_outages(store, query, choices, labels)
     now_s = visitor.services.clock.now()
     return Report(
         software=f"Hopsight {__version__}",
@@ -69,8 +67,8 @@ async def read_report(visitor: Visitor, choices: Choices) -> Report:
         agents_total=summary.whole.agents,
         agents=_named(agents, labels),
         verdicts={name: verdicts[name] for name in VERDICTS if verdicts.get(name)},
-        outages=await read_outages(store, query, choices, labels),
-        hops=await _hops(visitor, query, summary, names=names),
+        outages=outages,
+        hops=await read_hops(visitor.services, query, summary, runs, names=names),
         method=METHOD,
     )
 
@@ -142,17 +140,3 @@ def _filters(visitor: Visitor, *, names: bool) -> tuple[GivenFilter, ...]:
 def _left_out(time_range: TimeRange, now_s: float, *, names: bool) -> tuple[str, ...]:
     masked = () if names else LEFT_OUT
     return (*masked, _NOT_OVER) if now_s <= time_range.end_s else masked
-
-
-async def _hops(visitor: Visitor, query: Query, summary: Summary, *, names: bool) -> Hops:
-    traces, looked_at = await read_traces(visitor.services, newest_of(query, summary, MOST))
-    atlas = visitor.services.atlas
-    routers, left_out = report_hops(traces, lambda address: _provider(atlas, address), names=names)
-    return Hops(sessions_looked_at=looked_at, traces=len(traces), left_out=left_out, routers=tuple(routers))
-
-
-def _provider(atlas: Atlas, address: str) -> str | None:
-    found = atlas.network_of(address)
-    if found is None:
-        return None
-    return f"AS{found.asn} {found.organization}" if found.organization else f"AS{found.asn}"
