@@ -98,7 +98,7 @@ def _type_of(kind: str, message: IncidentMessage) -> Any:
 
 def _refuse_local(host: str) -> None:
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise NotTakenError(f"{host} cannot be resolved") from None
     addresses = {str(each[4][0]).partition("%")[0] for each in found}
