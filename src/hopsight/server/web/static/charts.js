@@ -67,7 +67,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       cursor: { drag: { x: true, y: false, setScale: false } },
       scales: { x: { range: () => [now.data.from, now.data.to] }, y: { range: (_, low, high) => [0, (high || 1) * 1.08] } },
-      axes: [{ ...axis, values: (_, places) => places.map(mark) }, { ...axis, size: 48 }],
+      axes: [{ ...axis, size: 30, values: (_, places) => places.map(mark) }, { ...axis, size: 48 }],
       series: [{ value: (_, seconds) => (seconds == null ? "-" : `${moment(seconds).replace("T", " ")} UTC`) }, ...data.series.map(series)],
       hooks: { setSelect: [zoom] },
     }, columns(data), holder);
