@@ -66,3 +66,18 @@ def test_it_stays_out_of_a_directory_with_measured_data(tmp_path: Path) -> None:
     )
     assert run.returncode == 2
     assert "hopsight demo" in run.stderr
+
+
+def test_nothing_measured_goes_among_what_was_simulated(tmp_path: Path) -> None:
+    """A directory of the demo is refused where this machine would be measured."""
+    (tmp_path / "SIMULATED").touch()
+    run = subprocess.run(
+        [sys.executable, "-m", "hopsight", "up", "--data", str(tmp_path), "--listen", "127.0.0.1:0"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT,
+        timeout=60,
+    )
+    assert run.returncode == 2
+    assert "not of `hopsight demo`" in run.stderr

@@ -8,6 +8,7 @@ import typer
 from hopsight.cli.data_directory import DataOption, data_directory
 from hopsight.cli.serving import (
     LISTEN,
+    SIMULATED_MARK,
     ListenOption,
     ReportKeyOption,
     require_server,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from hopsight.simulation.run import Plan
 
 FOLDER: Final = "hopsight-demo"
-MARK: Final = "SIMULATED"
-"""A file in the data directory: nothing in it was measured, and nothing measured goes into it."""
 FOLLOW_HOURS: Final = 0.05
 """How far back each minute's records are made again: what is there already is stored once."""
 FOLLOW_S: Final = 60.0
@@ -50,7 +49,7 @@ def demo(
     require_server()
     directory = data or data_directory(None).with_name(FOLDER)
     _mark(directory)
-    config = server_config(directory, listen, None, KEEP, simulated=True, report_key=report_key)
+    config = server_config(directory, listen, None, KEEP, report_key=report_key)
     typer.echo(f"Starting a SIMULATED fleet of {agents} agents, data in {config.data} ...")
     run_as_server(_serve_simulated(config, SystemClock(), agents, hours, seed))
     typer.echo("Stopped. The next start goes on from here.")
@@ -64,7 +63,7 @@ def _mark(directory: Path) -> None:
     """
     from hopsight.errors import ConfigError
 
-    mark = directory / MARK
+    mark = directory / SIMULATED_MARK
     if directory.exists() and any(directory.iterdir()) and not mark.exists():
         raise ConfigError("--data", directory, "an empty directory, or one that `hopsight demo` has made")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LISTEN: Final = "127.0.0.1:8480"
 KEEP: Final = "90d"
+SIMULATED_MARK: Final = "SIMULATED"
+"""A file in the data directory: nothing in it was measured, and nothing measured goes into it."""
 MAX_PORT: Final = 65535
 _UNIT_S: Final = {"m": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 
@@ -92,14 +94,29 @@ def server_config(
     host, port = parse_listen(listen)
     if public_url is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", public_url):
         raise ConfigError("--public-url", public_url, "http:// or https://, host, and port if need be")
+    directory = data_directory(data)
     return ServerConfig(
-        data=data_directory(data),
+        data=directory,
+        # Whichever command serves it: who looks at it must know.
+        simulated=(directory / SIMULATED_MARK).exists(),
         host=host,
         port=port,
         public_url=public_url.rstrip("/") if public_url else None,
         keep_s=parse_duration(keep),
         **settings,
     )
+
+
+def refuse_simulated(config: ServerConfig) -> None:
+    """See that measurements may be kept there.
+
+    Raises:
+        ConfigError: what is there was made up.
+    """
+    if config.simulated:
+        raise ConfigError(
+            "--data", config.data, "a directory without simulated data (`hopsight demo` made it)"
+        )
 
 
 def parse_listen(text: str) -> tuple[str, int]:

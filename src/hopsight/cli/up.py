@@ -16,6 +16,7 @@ from hopsight.cli.serving import (
     PublicUrlOption,
     ReportKeyOption,
     SelfSignedOption,
+    refuse_simulated,
     require_server,
     run_as_server,
     server_config,
@@ -95,6 +96,7 @@ def up(
         report_key=report_key,
         smtp=smtp,
     )
+    refuse_simulated(config)
     typer.echo(f"Starting Hopsight, data in {config.data} ...")
     # The agent has settings of its own in the file that this command was given.
     settings_file = context.find_root().params.get("config")
