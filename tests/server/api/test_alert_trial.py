@@ -1,4 +1,4 @@
-"""A test message to everybody whom an alert rule tells: over our own API, by administrators, without secrets."""
+"""A test message to everybody whom an alert rule tells: by administrators, and without secrets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -67,9 +67,8 @@ async def test_everybody_is_told_once_and_each_outcome_said(
     assert mail_server.message()["Subject"] == "Hopsight TEST: Slow (test)"
     assert server.accounts.alerts.outbox.count(server.aid) == 0
     assert server.accounts.alerts.incidents.listing(server.aid) == []
-    assert (
-        server.accounts.audit_events([server.aid], first_s=0, last_s=2**40)[-1].event == "Alert rule tested"
-    )
+    audit = server.accounts.audit_events([server.aid], first_s=0, last_s=2**40)
+    assert audit[-1].event == "Alert rule tested"
 
 
 async def test_who_only_reads_tests_nothing(make_server: Callable[..., Any], receiver: Any) -> None:

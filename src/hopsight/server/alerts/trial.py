@@ -19,7 +19,7 @@ from hopsight.server.services import Services
 AT_ONCE: Final = 8
 
 
-class TrialOutcome(Struct, rename="camel", frozen=True, kw_only=True):
+class TrialOutcome(Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """What became of a test message to one recipient.
 
     Args:
