@@ -114,9 +114,7 @@ def refuse_simulated(config: ServerConfig) -> None:
         ConfigError: what is there was made up.
     """
     if config.simulated:
-        raise ConfigError(
-            "--data", config.data, "a directory without simulated data (`hopsight demo` made it)"
-        )
+        raise ConfigError("--data", config.data, "a directory that is not of `hopsight demo`")
 
 
 def parse_listen(text: str) -> tuple[str, int]:
