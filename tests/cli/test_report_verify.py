@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.cli.conftest import Run
@@ -95,6 +95,7 @@ def test_names_cannot_move_the_cursor(file: Path) -> None:
     assert "\x1b" not in done.output
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.integers(0, len(SIGNED) - 2).map(lambda at: SIGNED[:at]))
 def test_hostile_files_end_in_words(content: bytes) -> None:
     """Any bytes, and any beginning of a signed report, are INVALID with status 1 and no fault."""
@@ -117,6 +118,7 @@ def test_a_key_that_is_none_is_said_at_the_start(hopsight: Run, tmp_path: Path) 
     assert "chmod 600" in done.stderr
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(PAYLOAD) - 1), st.binary(min_size=1, max_size=6))
 def test_hostile_documents_end_in_words(place: int, inserted: bytes) -> None:
     """Whatever somebody signs with a key of their own, the command says something, and is no fault."""

@@ -74,7 +74,8 @@ def _describe(checked: "Checked") -> None:
         typer.echo("Another version of Hopsight has written it: its contents are not shown")
         return
     simulated = "  SIMULATED: nothing was measured" if report.simulated else ""
-    typer.echo(f"from      {_printable(report.account_group)}{simulated}")
+    group = f"{_printable(report.organization)}, account group {_printable(report.account_group)}"
+    typer.echo(f"from      {group}{simulated}")
     typer.echo(f"period    {_printable(report.start)} to {_printable(report.end)}")
     typer.echo(f"made      {_printable(report.created)} by {_printable(report.software)}")
     typer.echo(f"sessions  {report.whole.sessions} of {report.whole.agents} agents")

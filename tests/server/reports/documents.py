@@ -35,6 +35,7 @@ def sample_report() -> Report:
     return Report(
         software="Hopsight 0.0.0",
         simulated=False,
+        organization="Beispiel AG",
         account_group="Zweigstelle Süd",
         created="2026-11-23T13:00:00Z",
         start="2026-11-23T12:00:00Z",

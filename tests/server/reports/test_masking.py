@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hopsight.model.dimensions import FILTERS
@@ -13,6 +13,7 @@ from hopsight.server.reports.masking import LOCAL, OPEN_FILTERS, given_filter, i
 from hopsight.server.web.path_graph import Trace
 
 
+@settings(deadline=None)
 @given(
     st.ip_addresses(network="10.0.0.0/8")
     | st.ip_addresses(network="172.16.0.0/12")

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hopsight.model.times import TimeRange
@@ -32,6 +32,7 @@ def runs(losses: Mapping[int, float | None]) -> list[Run]:
     return runs_of("a.example", losses, limit_percent=LIMIT, bucket_s=BUCKET_S)
 
 
+@settings(deadline=None)
 @given(LOSSES)
 def test_exactly_what_is_over_is_out(values: list[float | None]) -> None:
     """A bucket is in a run if and only if its loss is known and at the limit or over, and in one alone."""
@@ -41,6 +42,7 @@ def test_exactly_what_is_over_is_out(values: list[float | None]) -> None:
     assert covered == over
 
 
+@settings(deadline=None)
 @given(LOSSES)
 def test_runs_do_not_touch(values: list[float | None]) -> None:
     """Between two runs lies at least one bucket that is below the limit or a gap."""
@@ -48,6 +50,7 @@ def test_runs_do_not_touch(values: list[float | None]) -> None:
     assert all(one.end_s < two.start_s for one, two in itertools.pairwise(found))
 
 
+@settings(deadline=None)
 @given(LOSSES)
 def test_gaps_may_be_told_either_way(values: list[float | None]) -> None:
     """A bucket that is None and one that is not there are the same."""
@@ -63,6 +66,7 @@ def test_a_gap_ends_an_outage() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 40 * 86_400), st.sampled_from([60, 300]))
 def test_slices_are_the_range(start_s: int, length_s: int, bucket_s: int) -> None:
     """They follow each other without overlap, none is too long, and buckets are cut by the range alone."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.server.reports.documents import KEY, OTHER_KEY, sample_report
@@ -102,6 +102,7 @@ def test_a_signature_of_another_type_is_refused() -> None:
         check(enveloped(PAYLOAD, KEY.sign(pae("text/plain", PAYLOAD)), type_="text/plain"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(PAYLOAD) - 1), st.integers(1, 255))
 def test_any_changed_byte_of_the_document_is_refused(place: int, change: int) -> None:
     """Whatever byte of the payload is made another, the signature does not fit."""
@@ -111,6 +112,7 @@ def test_any_changed_byte_of_the_document_is_refused(place: int, change: int) ->
         check(enveloped(bytes(changed), KEY.sign(pae(PAYLOAD_TYPE, PAYLOAD))))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(1, 255))
 def test_any_changed_byte_of_the_signature_is_refused(place: int, change: int) -> None:
     """Whatever byte of the signature is made another, it does not fit."""
@@ -120,6 +122,7 @@ def test_any_changed_byte_of_the_signature_is_refused(place: int, change: int) -
         check(enveloped(PAYLOAD, bytes(changed)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(SIGNED) - 2), st.integers(1, 127))
 def test_any_changed_character_of_the_file_is_refused(place: int, change: int) -> None:
     """Also in letters that base64 does not use all bits of, in names of fields, and in the key's."""
@@ -129,6 +132,7 @@ def test_any_changed_character_of_the_file_is_refused(place: int, change: int) -
         check(bytes(changed))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_refused_in_words(content: bytes) -> None:
     """What is no report is refused with a reason, never with a fault."""
@@ -136,6 +140,7 @@ def test_any_bytes_are_refused_in_words(content: bytes) -> None:
         check(content)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=8),

@@ -121,3 +121,14 @@ def test_what_cannot_be_written_leaves_nothing(
     with pytest.raises(StoreUnavailableError, match="No space left"):
         shelf.sign(7, sample_report())
     assert list((tmp_path / FOLDER / "7").iterdir()) == []
+
+
+def test_lists_read_each_report_once(shelf: Shelf, tmp_path: Path) -> None:
+    """What a digest names does not change: a list of many reports does not read all of them again."""
+    digest = shelf.sign(7, sample_report())
+    first = shelf.kept(7)
+    (tmp_path / FOLDER / "7" / f"{digest}.json").write_bytes(b"")
+    assert shelf.kept(7) == first
+    assert shelf.kept(8) == []
+    shelf.remove(7, digest)
+    assert shelf.kept(7) == []

@@ -1,7 +1,7 @@
 """What the page of a report says, out of the document alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from tests.server.reports.documents import sample_report
@@ -13,6 +13,7 @@ from hopsight.server.web.report_reading import WORST_HOURS, worst_hours
 UNITS_S = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8))
 def test_lengths_are_whole(length_s: int) -> None:
     """What is said in words is the length to the second, the largest unit first."""

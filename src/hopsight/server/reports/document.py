@@ -13,7 +13,7 @@ from hopsight.errors import InvalidValueError
 
 SCHEMA: Final = "hopsight-report/1"
 """What a document of this shape calls itself; another shape has another number."""
-MAX_DOCUMENT_BYTES: Final = 4 << 20
+MAX_DOCUMENT_BYTES: Final = 1 << 20
 
 
 class Figures(Struct, rename="camel", frozen=True, kw_only=True):
@@ -182,7 +182,7 @@ class Report(Struct, rename="camel", frozen=True, kw_only=True):
         schema: ``SCHEMA``.
         software: what made it, with its version.
         simulated: True: nothing was measured.
-        account_group: who it is from.
+        organization: who it is from, and which of its account groups.
         created: UTC.
         start: UTC, inclusive (as ``end``).
         filters: that all sessions passed.
@@ -202,6 +202,7 @@ class Report(Struct, rename="camel", frozen=True, kw_only=True):
     schema: Literal["hopsight-report/1"] = SCHEMA
     software: str
     simulated: bool
+    organization: str
     account_group: str
     created: str
     start: str

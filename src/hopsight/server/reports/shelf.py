@@ -45,6 +45,7 @@ MAX_KEPT: Final = 200
 """Signed reports of one account group."""
 KEEP_S: Final = 400 * DAY_S
 """After this they are removed, when another is signed: a year can be looked back on."""
+_MAX_LISTED: Final = 10_000
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ class Shelf:
         self._data = config.data
         self._clock = clock
         self.slots = asyncio.Semaphore(MAX_AT_ONCE)
+        self._listed: dict[str, Kept] = {}
         self._key = None if config.report_key is None else read_key(config.report_key)
 
     @property
@@ -146,10 +148,18 @@ class Shelf:
         found = []
         for digest in self._digests(aid):
             try:
-                found.append(_listed(digest, self.envelope(aid, digest)))
+                # What has this digest never says anything else.
+                known = self._listed.get(digest) or _listed(digest, self.envelope(aid, digest))
             except (NotFoundError, StoreUnavailableError, ValueError, msgspec.MsgspecError):
                 continue
+            found.append(known)
+        self._remember(found)
         return sorted(found, key=lambda each: (each.created, each.digest), reverse=True)
+
+    def _remember(self, found: list[Kept]) -> None:
+        if len(self._listed) > _MAX_LISTED:
+            self._listed.clear()
+        self._listed |= {each.digest: each for each in found}
 
     def remove(self, aid: int, digest: str) -> None:
         """Delete a signed report.

@@ -51,6 +51,7 @@ async def read_report(visitor: Visitor, choices: Choices) -> Report:
     return Report(
         software=f"Hopsight {__version__}",
         simulated=visitor.services.config.simulated,
+        organization=visitor.group.org_name,
         account_group=visitor.group.name,
         created=format_instant(now_s),
         start=format_instant(view.time_range.start_s),
