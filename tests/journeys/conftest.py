@@ -42,6 +42,10 @@ class Journey(Struct, kw_only=True):
         async with self.page.expect_navigation():
             await self.page.keyboard.press("Enter")
 
+    async def prefer(self, colours: str) -> None:
+        """Like dark or light pages."""
+        await self.page.emulate_media(color_scheme="dark" if colours == "dark" else "light")
+
     async def send(self, button: str) -> None:
         """Press a button that sends a form, and wait for the next page."""
         async with self.page.expect_navigation():

@@ -21,11 +21,18 @@ MARKUP = "<script>alert(1)</script>"
 
 
 async def measured(
-    server: Any, seed: int, ago_s: int, name: str, *, passive: bool = False, loss: float = 0.0
+    server: Any,
+    seed: int,
+    ago_s: int,
+    name: str,
+    *,
+    passive: bool = False,
+    loss: float = 0.0,
+    further: tuple[PathHop, ...] = (PathHop(hop=2),),
 ) -> None:
-    """One session to the site, over a router of this name."""
+    """One session to the site, over a router of this name, and what is behind it."""
     given = sample_user_session_record(random.Random(seed), round_id=ROUND_ID - ago_s, passive=passive)
-    hops = (PathHop(hop=1, rtt_ms=5.0, ip_address=f"203.0.113.{seed}", name=name), PathHop(hop=2))
+    hops = (PathHop(hop=1, rtt_ms=5.0, ip_address=f"203.0.113.{seed}", name=name), *further)
     detail = given.detail
     if not passive:
         network = msgspec.structs.replace(detail.network, traceroute=Traceroute(hops=hops))
