@@ -161,7 +161,7 @@ def rule_of(fields: RuleFields) -> tuple[AlertRule | None, Errors]:
         except ValueError as error:
             errors[name] = str(error)
     if not given["name"]:
-        errors["name"] = "Nothing is not accepted; accepted: 1 to 255 characters"
+        errors["name"] = "It is empty; accepted: 1 to 255 characters"
     return (None if errors else AlertRule(**given)), errors
 
 
@@ -179,7 +179,7 @@ def _number_reader(fields: RuleFields, name: str) -> Callable[[], int | float]:
         try:
             number: int | float = msgspec.convert(text, _TYPES[name], strict=False)
         except msgspec.ValidationError:
-            raise ValueError(_refused(text, _NUMBERS[name])) from None
+            raise ValueError(refused(text, _NUMBERS[name])) from None
         return number
 
     return read
@@ -187,7 +187,7 @@ def _number_reader(fields: RuleFields, name: str) -> Callable[[], int | float]:
 
 def _one_of(text: str, accepted: Sequence[str]) -> str:
     if text not in accepted:
-        raise ValueError(_refused(text, ", ".join(accepted)))
+        raise ValueError(refused(text, ", ".join(accepted)))
     return text
 
 
@@ -240,5 +240,7 @@ def _pairs(form: Form, shown: str, secret: str) -> list[tuple[str, str]]:
     return [(one.strip(), other.strip()) for one, other in pairs if one.strip() or other.strip()]
 
 
-def _refused(text: str, accepted: str) -> str:
-    return f"{repr(text[:_SHOWN_CHARS]) if text else 'Nothing'} is not accepted; accepted: {accepted}"
+def refused(text: str, accepted: str) -> str:
+    """What is said of a value that is not accepted."""
+    said = f"{text[:_SHOWN_CHARS]!r} is not accepted" if text else "It is empty"
+    return f"{said}; accepted: {accepted}"

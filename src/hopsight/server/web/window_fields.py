@@ -9,7 +9,7 @@ from hopsight.model.alerts import MaintenanceWindow
 from hopsight.model.times import format_utc, parse_utc
 from hopsight.server.web.filter_rows import FilterRow, filter_rows_from, filter_rows_of, filters_of
 from hopsight.server.web.forms import Form
-from hopsight.server.web.rule_fields import OVERALL, Errors
+from hopsight.server.web.rule_fields import OVERALL, Errors, refused
 
 _WRITTEN: Final = len("YYYY-mm-dd HH:MM")
 _FIELD_OF: Final = {"name": "name", "startS": "start", "endS": "end", "filter key": "filters"}
@@ -55,8 +55,7 @@ def window_of(fields: WindowFields) -> tuple[MaintenanceWindow | None, Errors]:
         # Seconds may be left out: nobody plans by them.
         moment_s = parse_utc(f"{text}:00" if len(text) == _WRITTEN else text)
         if moment_s is None or moment_s < 0:
-            shown = repr(text[:60]) if text else "Nothing"
-            errors[field] = f"{shown} is not accepted; accepted: YYYY-mm-dd HH:MM, UTC"
+            errors[field] = refused(text, "YYYY-mm-dd HH:MM, UTC")
         else:
             given[f"{field}_s"] = moment_s
     try:
@@ -64,9 +63,9 @@ def window_of(fields: WindowFields) -> tuple[MaintenanceWindow | None, Errors]:
     except ValueError as error:
         errors["filters"] = str(error)
     if not given["name"]:
-        errors["name"] = "Nothing is not accepted; accepted: 1 to 255 characters"
+        errors["name"] = "It is empty; accepted: 1 to 255 characters"
     if not errors and given["end_s"] <= given["start_s"]:
-        errors["end"] = f"{fields.end!r} is not accepted; accepted: a time after {fields.start}"
+        errors["end"] = refused(fields.end, f"a time after {fields.start}")
     return (None if errors else MaintenanceWindow(**given)), errors
 
 
