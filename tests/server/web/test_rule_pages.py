@@ -1,18 +1,22 @@
 """Pages of one alert rule: every field in a form for administrators, the same to read for everybody else."""
 
 import html
+import random
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from hopsight.config import SmtpConfig
 from hopsight.model.accounts import Role
 from hopsight.model.alerts import AlertFilter, AlertRule, ChatService, Webhook
+from hopsight.model.dimensions import USER_SESSIONS, Dimensions
 from hopsight.server.web.forms import Form
 from hopsight.server.web.rule_fields import rule_fields_from, rule_fields_of, rule_of
 from hopsight.server.web.rule_sentences import rule_sentences
+from hopsight.testing import sample_record
 
 pytestmark = pytest.mark.anyio
 
@@ -286,3 +290,48 @@ async def test_a_rule_without_recipients_offers_no_test(server: Any) -> None:
     page = (await page_of(server, f"/alerts/rules/{rule_id}")).text
     assert "tells nobody" in page
     assert "Send a test message" not in page
+
+
+async def measured(server: Any, slow: int, well: int) -> None:
+    """Agents in the last three rounds: those behind one access point are slow."""
+    rng, now_s = random.Random(3), int(server.clock.now()) // 60 * 60
+    for number in range(slow + well):
+        bssid = "02:00:00:00:00:01" if number < slow else f"02:00:00:00:01:{number:02x}"
+        place = Dimensions(
+            agent_id=f"agent-{number}", bssid=bssid, visited_site="a.example", platform="Linux"
+        )
+        for back in (120, 180, 240):
+            record = sample_record(rng, aid=server.aid, round_id=now_s - back, dimensions=place)
+            latency_ms = 400.0 if number < slow else 20.0
+            await server.store.add(USER_SESSIONS, [structs.replace(record, latency_ms=latency_ms)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "4 of 10 agents fail. It would be an incident of 4 agents: access point 02:00:00:00:00:01."),
+        ({"minAgents": "5"}, "4 of 10 agents fail. It would be no incident."),
+        ({"threshold": "500"}, "0 of 10 agents fail. It would be no incident."),
+        ({"filterKey": "platform", "filterValues": "mac"}, "no session that it looks at."),
+    ],
+)
+async def test_what_a_rule_would_find_now_is_said_without_saving_it(
+    server: Any, changes: dict[str, str], words: str
+) -> None:
+    """The engine's own step over the newest rounds; neither rule nor incident is stored."""
+    await measured(server, 4, 6)
+    fields = FIELDS | {"filterKey": "platform", "filterValues": "linux", "do": "preview"} | changes
+    answer = await sent(server, "/alerts/rules/new", fields)
+    assert answer.status_code == 200
+    said = " ".join(re.sub(r"<[^>]+>", " ", answer.text.partition('class="done"')[2][:800]).split())
+    assert words in said
+    assert rules_of(server) == []
+    assert server.accounts.alerts.incidents.listing(server.aid) == []
+    assert server.accounts.alerts.incidents.progress(server.aid) is None
+
+
+async def test_a_preview_of_what_means_nothing_says_so(server: Any) -> None:
+    """The error is beside its field, as when it is saved."""
+    answer = await sent(server, "/alerts/rules/new", FIELDS | {"do": "preview", "rounds": "9"})
+    assert answer.status_code == 400
+    assert "at most ofRounds" in answer.text

@@ -17,7 +17,7 @@ from hopsight.accounts.incidents import IncidentChange
 from hopsight.clock import Clock
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.aggregates import Measurement
-from hopsight.model.alerts import RULE_ROUND_S
+from hopsight.model.alerts import RULE_ROUND_S, AlertRule
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.ids import round_of
 from hopsight.model.query import Query
@@ -76,7 +76,7 @@ class AlertEngine:
         Raises:
             StoreUnavailableError: rounds that were not looked at are looked at next time.
         """
-        newest = round_of(self._clock.now() - GRACE_S, RULE_ROUND_S) - RULE_ROUND_S
+        newest = self._newest()
         by_group: dict[int, list[StoredRule]] = {}
         for stored in self._accounts.alerts.rules.listing():
             by_group.setdefault(stored.aid, []).append(stored)
@@ -85,6 +85,26 @@ class AlertEngine:
             rules = [each for each in by_group.get(aid, []) if each.rule.enabled]
             found.extend([(aid, await self._run_round(aid, rules, at)) for at in self._due(aid, newest)])
         return found
+
+    async def judge_newest(self, aid: int, rule: AlertRule) -> tuple[int, Verdicts]:
+        """Hold a rule, which need not be stored, against the newest rounds; maintenance is not looked at.
+
+        Returns:
+            the last of the rounds, epoch seconds, and who fails and who does not.
+
+        Raises:
+            StoreUnavailableError: the rounds cannot be read now.
+        """
+        newest, stored = self._newest(), StoredRule(rule_id=0, aid=aid, rule=rule)
+        rounds = await self._read(aid, [stored], newest)
+        excused = frozenset[str]()
+        if rule.metric == "no-data":
+            excused = await excused_agents(self._store, self._accounts, aid, newest)
+        return newest, await asyncio.to_thread(_judged, stored, rounds, excused)
+
+    def _newest(self) -> int:
+        """The newest round that agents have delivered, epoch seconds."""
+        return round_of(self._clock.now() - GRACE_S, RULE_ROUND_S) - RULE_ROUND_S
 
     def _due(self, aid: int, newest: int) -> range:
         done = self._accounts.alerts.incidents.progress(aid)

@@ -1,11 +1,11 @@
 """Pages of one alert rule: read by everybody, written by administrators; deleted after a question."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 from litestar import get, post
 from litestar.connection import Request
-from msgspec import structs
+from msgspec import Struct, structs
 
 from hopsight.accounts.alert_listings import StoredRule
 from hopsight.accounts.alert_recipients import recipient_names
@@ -18,7 +18,7 @@ from hopsight.server.web.admin.door import administer, posted, with_group
 from hopsight.server.web.alert_texts import UNITS
 from hopsight.server.web.alerts import PATH as ALERTS_PATH
 from hopsight.server.web.filter_rows import FILTER_KEYS, MAX_FILTERS
-from hopsight.server.web.forms import see_other
+from hopsight.server.web.forms import Form, see_other
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rule_fields import (
     MAX_SERVICES,
@@ -34,6 +34,7 @@ from hopsight.server.web.rule_fields import (
     rule_fields_of,
     rule_of,
 )
+from hopsight.server.web.rule_preview import preview_rule
 from hopsight.server.web.rule_sentences import rule_sentences, sessions_sentence
 from hopsight.server.web.visitor import Visitor, see
 
@@ -43,11 +44,29 @@ _DONE: Final = {"added": "The rule is added.", "saved": "The rule is saved."}
 _MAX_DIGITS: Final = 15
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """What the page of a rule says beside the form.
+
+    Args:
+        errors: what is wrong, by field.
+        more: which rows another empty one was asked for.
+        done: what was done just now.
+        outcomes: of a test message; None: none was sent.
+        preview: what the rule would find now.
+    """
+
+    errors: Errors = {}
+    more: str = ""
+    done: str = ""
+    outcomes: list[TrialOutcome] | None = None
+    preview: list[str] = []
+
+
 @get(f"{PATH}/new")
 async def new_rule(request: Request[Any, Any, Any]) -> Answer:
     """Show the form of a rule that there is not yet."""
     try:
-        return _form(administer(request), RuleFields())
+        return _form(administer(request), RuleFields(), None, Said())
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -57,22 +76,15 @@ async def add_rule(request: Request[Any, Any, Any]) -> Answer:
     """Add a rule, or say what is wrong with it."""
     try:
         visitor, form = await posted(request)
-        fields = rule_fields_from(form, None)
-        if form.one("more"):
-            return _form(visitor, fields, more=form.one("more"))
-        rule, errors = rule_of(fields)
-        if rule is None:
-            return _form(visitor, fields, errors=errors)
-        try:
-            require_tellable(visitor.services.config, rule)
-            rule_id = visitor.services.accounts.alerts.rules.add(visitor.group.aid, rule, visitor.actor)
-        except InvalidValueError as error:
-            return _form(visitor, fields, errors=errors_of(error))
-        except ConflictError as error:
-            return _form(visitor, fields, errors={OVERALL: str(error)})
+        rules, aid = visitor.services.accounts.alerts.rules, visitor.group.aid
+
+        def add(rule: AlertRule) -> str:
+            rule_id = rules.add(aid, rule, visitor.actor)
+            return with_group(visitor, f"{PATH}/{rule_id}", done="added")
+
+        return await _take(visitor, form, None, add)
     except REFUSALS as error:
         return refusal(request.scope, error)
-    return see_other(with_group(visitor, f"{PATH}/{rule_id}", done="added"))
 
 
 @get(f"{PATH}/{{ruleId:str}}")
@@ -84,7 +96,7 @@ async def read_rule(request: Request[Any, Any, Any]) -> Answer:
         if visitor.role not in WRITERS:
             return _read_only(visitor, stored)
         done = _DONE.get(visitor.parameters.one("done") or "", "")
-        return _form(visitor, rule_fields_of(stored.rule), stored=stored, done=done)
+        return _form(visitor, rule_fields_of(stored.rule), stored, Said(done=done))
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -95,21 +107,15 @@ async def change_rule(request: Request[Any, Any, Any]) -> Answer:
     try:
         visitor, form = await posted(request)
         stored = _find(visitor, request)
-        fields = rule_fields_from(form, stored.rule)
-        if form.one("more"):
-            return _form(visitor, fields, stored=stored, more=form.one("more"))
-        rule, errors = rule_of(fields)
-        if rule is None:
-            return _form(visitor, fields, stored=stored, errors=errors)
-        try:
-            require_tellable(visitor.services.config, rule)
-            rules = visitor.services.accounts.alerts.rules
-            rules.change(visitor.group.aid, stored.rule_id, rule, visitor.actor)
-        except InvalidValueError as error:
-            return _form(visitor, fields, stored=stored, errors=errors_of(error))
+        rules, aid = visitor.services.accounts.alerts.rules, visitor.group.aid
+
+        def change(rule: AlertRule) -> str:
+            rules.change(aid, stored.rule_id, rule, visitor.actor)
+            return with_group(visitor, f"{PATH}/{stored.rule_id}", done="saved")
+
+        return await _take(visitor, form, stored, change)
     except REFUSALS as error:
         return refusal(request.scope, error)
-    return see_other(with_group(visitor, f"{PATH}/{stored.rule_id}", done="saved"))
 
 
 @post(f"{PATH}/{{ruleId:str}}/switch", status_code=303)
@@ -166,7 +172,7 @@ async def try_rule(request: Request[Any, Any, Any]) -> Answer:
         visitor, _ = await posted(request)
         stored = _find(visitor, request)
         outcomes = await try_recipients(visitor.services, visitor.group.aid, stored.rule_id, visitor.actor)
-        return _form(visitor, rule_fields_of(stored.rule), stored=stored, outcomes=outcomes)
+        return _form(visitor, rule_fields_of(stored.rule), stored, Said(outcomes=outcomes))
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -188,27 +194,37 @@ def _find(visitor: Visitor, request: Request[Any, Any, Any]) -> StoredRule:
     return visitor.services.accounts.alerts.rules.get(visitor.group.aid, rule_id)
 
 
-def _form(  # each a part of one page
-    visitor: Visitor,
-    fields: RuleFields,
-    *,
-    stored: StoredRule | None = None,
-    errors: Errors | None = None,
-    more: str = "",
-    done: str = "",
-    outcomes: Sequence[TrialOutcome] | None = None,
+async def _take(
+    visitor: Visitor, form: Form, stored: StoredRule | None, save: Callable[[AlertRule], str]
 ) -> Answer:
-    """The form; ``more``: which rows another empty one was asked for; ``outcomes``: of a test message."""
+    """Do what the form that was sent asks for; ``save`` writes the rule, and says where to go on."""
+    fields = rule_fields_from(form, stored.rule if stored else None)
+    if form.one("more"):
+        return _form(visitor, fields, stored, Said(more=form.one("more")))
+    rule, errors = rule_of(fields)
+    if rule is None:
+        return _form(visitor, fields, stored, Said(errors=errors))
+    try:
+        if form.one("do") == "preview":
+            found = await preview_rule(visitor.services, visitor.group.aid, rule)
+            return _form(visitor, fields, stored, Said(preview=found))
+        require_tellable(visitor.services.config, rule)
+        return see_other(save(rule))
+    except InvalidValueError as error:
+        return _form(visitor, fields, stored, Said(errors=errors_of(error)))
+    except ConflictError as error:
+        return _form(visitor, fields, stored, Said(errors={OVERALL: str(error)}))
+
+
+def _form(visitor: Visitor, fields: RuleFields, stored: StoredRule | None, said: Said) -> Answer:
+    """The form, as it was typed or is stored; without ``stored`` of a new rule."""
     where = "new" if stored is None else str(stored.rule_id)
     page = visitor.render(
         "alert_rule.html",
         path=f"{PATH}/{where}",
         stored=stored,
         fields=fields,
-        errors=errors or {},
-        more=more,
-        done=done,
-        outcomes=outcomes,
+        **structs.asdict(said),
         told=recipient_names(stored.rule) if stored else [],
         sentences=rule_sentences(stored.rule) if stored else [],
         action=with_group(visitor, f"{PATH}/{where}"),
@@ -218,7 +234,7 @@ def _form(  # each a part of one page
         keys=FILTER_KEYS,
         most={"filters": MAX_FILTERS, "webhooks": MAX_WEBHOOKS, "services": MAX_SERVICES},
     )
-    page.status = 400 if errors else 200
+    page.status = 400 if said.errors else 200
     return page
 
 
