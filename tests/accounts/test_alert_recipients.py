@@ -100,7 +100,21 @@ def test_addresses_keep_their_case_and_come_once(accounts: Accounts, aid: int) -
 
 
 @pytest.mark.parametrize(
-    "email", ["", "nobody", "a@b@c", "a@b\r\nBcc: c@d", "jané@example.org", "\u212aim@example.org", "a b@c"]
+    "email",
+    [
+        "",
+        "nobody",
+        "a@b@c",
+        "a@b\r\nBcc: c@d",
+        "jané@example.org",
+        "\u212aim@example.org",
+        "a b@c",
+        "a@b..c",
+        "a@.b",
+        "a@b-",
+        "a@b.",
+        "=?utf-8?q?x?=@example.org",
+    ],
 )
 def test_what_is_no_address_is_refused(accounts: Accounts, aid: int, email: str) -> None:
     """Nothing that would need quotes, another encoding, or another line."""

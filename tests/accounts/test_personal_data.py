@@ -10,10 +10,12 @@ from hopsight.accounts import database, schema
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.audit import Actor, AuditEvent
+from hopsight.accounts.incidents import IncidentChange
 from hopsight.accounts.personal_rows import Subject, sha256
 from hopsight.errors import ConflictError, StoreUnavailableError
 from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo, Target
+from hopsight.model.alerts import AlertRule, Cause
 from hopsight.model.upload import Enrolment
 from hopsight.testing import FakeClock
 
@@ -171,6 +173,29 @@ def test_a_user_is_erased_under_all_addresses_that_were_theirs(accounts: Account
     assert receipt.digests == (sha256(f"{receipt.salt}:ann@example.com"),)
     assert receipt.salt is not None
     assert receipt.salt not in repr(events)
+
+
+def test_alerts_forget_an_address(accounts: Accounts, aid: int) -> None:
+    """Counted, given out and erased in rules and in what waits, however it is spelled; others are told on."""
+    rules = accounts.alerts.rules
+    rule = AlertRule(name="ann@example.com", metric="loss", emails=("Ann@Example.com", "joann@example.com"))
+    rule_id = rules.add(aid, rule)
+    change = IncidentChange(
+        rule=rules.get(aid, rule_id), incident_id=None, cause=Cause(), agents={}, calm_rounds=0,
+        resolved=False, events=(("opened", "Opened."),),
+    )  # fmt: skip
+    accounts.alerts.incidents.advance(aid, 60, 60, [change])
+    subject = accounts.personal_data.user_of("ann@example.com")
+    counts = accounts.personal_data.count(subject)
+    assert (counts["alert_rules"], counts["alert_outbox"]) == (1, 1)
+    exported = list(accounts.personal_data.export(subject))
+    assert sorted(table for table, _ in exported) == ["alert_outbox", "alert_rules"]
+    assert not any("secrets" in row for _, row in exported)
+    accounts.personal_data.erase(subject)
+    assert not any(accounts.personal_data.count(subject).values())
+    assert rules.get(aid, rule_id).rule.emails == ("joann@example.com",)
+    waiting = accounts.alerts.outbox.claim(60, most=8, busy=())
+    assert [each.recipient for each in waiting] == ["joann@example.com"]
 
 
 def test_who_was_deleted_is_found_in_the_log(accounts: Accounts, aid: int) -> None:

@@ -13,7 +13,7 @@ MAX_EMAIL_CHARS: Final = 254
 
 _PRINTABLE: Final = re.compile(PRINTABLE)
 # Narrower than RFC 5322 on purpose: no quotes, no comments, and no ":" (it ends the user of Basic).
-_EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]|\.(?!\.))*(?<![.-])")
 
 
 def checked_name(value: str, what: str) -> str:
@@ -44,7 +44,9 @@ def checked_mailbox(value: str) -> str:
         InvalidValueError: it is not one.
     """
     email = value.strip()
-    if len(email) > MAX_EMAIL_CHARS or not email.isascii() or not _EMAIL.fullmatch(email.lower()):
+    # What begins with "=?" would be decoded where a header is read.
+    is_plain = email.isascii() and "=?" not in email
+    if len(email) > MAX_EMAIL_CHARS or not is_plain or not _EMAIL.fullmatch(email.lower()):
         raise InvalidValueError("e-mail address", value, "for example jane.doe@example.org")
     return email
 

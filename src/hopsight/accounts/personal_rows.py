@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from hopsight.accounts import schema, targets
 from hopsight.accounts.agents import ENROLLED
-from hopsight.accounts.alerts import forget_in_filters
+from hopsight.accounts.alerts import forget_address, forget_in_filters, rows_with_address
 from hopsight.accounts.audit import Resource
 from hopsight.accounts.browser_sessions import LOCKED_OUT
 from hopsight.accounts.credentials import digest_of
@@ -88,6 +88,8 @@ def count(connection: Connection, subject: Subject) -> dict[str, int]:
         counts[schema.targets.name] += connection.execute(
             select(func.count()).select_from(targets.lone(agent_id).subquery())
         ).scalar_one()
+    if subject.email is not None:
+        counts.update(table.name for table, _ in rows_with_address(connection, subject.email))
     return dict(counts)
 
 
@@ -113,6 +115,9 @@ def rows_of(connection: Connection, subject: Subject) -> Iterator[tuple[str, dic
     for agent_id in subject.agent_ids:
         for row in connection.execute(named.where(schema.target_agents.c.agent_id == agent_id)):
             yield schema.targets.name, _told(row)
+    if subject.email is not None:
+        for owner, row in rows_with_address(connection, subject.email):
+            yield owner.name, _told(row)
     for row in _events_of(connection, subject):
         yield _events.name, _told(row)
 
@@ -126,6 +131,8 @@ def erase(connection: Connection, subject: Subject) -> None:
         connection.execute(delete(schema.targets).where(schema.targets.c.target_id.in_(lone)))
         for table in _tables_with("agent_id"):
             connection.execute(delete(table).where(table.c.agent_id == agent_id))
+    if subject.email is not None:
+        forget_address(connection, subject.email)
     for table in _tables_with("uid"):
         connection.execute(delete(table).where(table.c.uid.in_(subject.uids)))
     for row in _events_of(connection, subject):

@@ -25,7 +25,7 @@ from hopsight.server.password_work import PasswordWork
 from hopsight.server.picture_work import PictureWork
 from hopsight.server.places.atlas import Atlas
 from hopsight.server.reports.shelf import Shelf
-from hopsight.server.services import MAX_UPLOADS, Services
+from hopsight.server.services import MAX_TRIALS, MAX_UPLOADS, Services
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.server.web import (
     account,
@@ -65,6 +65,7 @@ def create_app(
         networks=Networks(store, clock),
         atlas=Atlas.open(config, accounts, clock),
         upload_slots=asyncio.Semaphore(MAX_UPLOADS),
+        trial_slots=asyncio.Semaphore(MAX_TRIALS),
         password_work=PasswordWork(),
         picture_work=PictureWork(),
         single_sign_on=SingleSignOn.open(config, clock),

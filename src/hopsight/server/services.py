@@ -21,10 +21,11 @@ from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.storage.store import Store
 
 MAX_UPLOADS: Final = 32
+MAX_TRIALS: Final = 4
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """One of each; ``upload_slots`` bounds the uploads that are in memory at once."""
+    """One of each; slots bound the uploads that are in memory, and the tests of alert rules, at once."""
 
     config: ServerConfig
     store: Store
@@ -37,6 +38,7 @@ class Services(Struct, frozen=True, kw_only=True):
     networks: Networks
     atlas: Atlas
     upload_slots: asyncio.Semaphore
+    trial_slots: asyncio.Semaphore
     password_work: PasswordWork
     picture_work: PictureWork
     single_sign_on: SingleSignOn | None

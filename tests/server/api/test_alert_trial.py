@@ -94,3 +94,16 @@ async def test_addresses_are_refused_where_no_mail_is_sent(server: Any) -> None:
         )
     assert (refused.status_code, again.status_code) == (400, 400)
     assert "--smtp-host" in refused.text
+
+
+async def test_so_many_tests_run_at_once(server: Any) -> None:
+    """One more is refused for now, and nobody is told."""
+    async with server.client(server.tokens[Role.ACCOUNT_ADMIN]) as client:
+        made = await client.post(RULES, json=BODY)
+        slots = server.app.services.trial_slots
+        for _ in range(4):
+            await slots.acquire()
+        refused = await client.post(f"{RULES}/{made.json()['ruleId']}/test")
+        slots.release()
+        taken = await client.post(f"{RULES}/{made.json()['ruleId']}/test")
+    assert (refused.status_code, taken.status_code) == (409, 200)

@@ -6,10 +6,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from hopsight.accounts.alert_listings import StoredRule
 from hopsight.accounts.alert_recipients import addresses_of
 from hopsight.accounts.audit import Actor
 from hopsight.config import ServerConfig
-from hopsight.errors import InvalidValueError
+from hopsight.errors import ConflictError, InvalidValueError
 from hopsight.model.alerts import AlertRule
 from hopsight.server.alerts.doors import doors_of
 from hopsight.server.alerts.messages import NotTakenError, trial_message
@@ -58,18 +59,26 @@ async def try_recipients(services: Services, aid: int, rule_id: int, by: Actor) 
 
     Raises:
         NotFoundError: the account group has no such rule.
+        ConflictError: too many rules are being tested.
     """
     rules = services.accounts.alerts.rules
     stored = rules.get(aid, rule_id)
-    rules.note_trial(aid, rule_id, by)
-    config, now_s = services.config, int(services.clock.now())
-    message = trial_message(stored, now_s, config.public_url or _own_url(config))
-    doors, slots = doors_of(config, services.clock), asyncio.Semaphore(AT_ONCE)
+    if services.trial_slots.locked():
+        raise ConflictError("Several alert rules are being tested already; try again in a minute")
+    async with services.trial_slots:
+        rules.note_trial(aid, rule_id, by)
+        return await _tell_all(services, stored)
+
+
+async def _tell_all(services: Services, stored: StoredRule) -> list[TrialOutcome]:
+    config, clock, slots = services.config, services.clock, asyncio.Semaphore(AT_ONCE)
+    message = trial_message(stored, int(clock.now()), config.public_url or _own_url(config))
+    doors = doors_of(config, clock)
 
     async def attempt(recipient: Recipient) -> TrialOutcome:
         async with slots:
             try:
-                await tell(doors, services.clock, recipient, message, str(uuid.uuid4()))
+                await tell(doors, clock, recipient, message, str(uuid.uuid4()))
             except NotTakenError as error:
                 return TrialOutcome(recipient=describe(recipient), told=False, reason=str(error))
         return TrialOutcome(recipient=describe(recipient), told=True)

@@ -45,7 +45,7 @@ _DELETE: Final = operation(
 )
 _TRY: Final = operation(
     "Tell everybody whom an alert rule tells a test message, once; at most 40 s for every 8 of them",
-    403, 404, parameters=(_ID, *COMMON), answer=TrialAnswer,
+    403, 404, 409, parameters=(_ID, *COMMON), answer=TrialAnswer,
 )  # fmt: skip
 _rules: Final = BodyReader(AlertRule, '{"name": "Slow", "metric": "latency", "threshold": 150}')
 
