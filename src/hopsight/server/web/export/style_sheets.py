@@ -16,7 +16,7 @@ _DRAWN: Final = frozenset(
     )
 )  # fmt: skip
 _COMMENT: Final = re.compile(r"/\*.*?\*/", re.DOTALL)
-_MEDIA: Final = re.compile(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
+_MEDIA: Final = re.compile(r"@(?:media|container)[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}")
 _RULE: Final = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _VARIABLE: Final = re.compile(r"var\((--[\w-]+)\)")
 _SELECTOR: Final = re.compile(r"\.[\w.\s-]+")
