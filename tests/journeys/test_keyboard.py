@@ -74,3 +74,23 @@ async def test_a_stretch_is_chosen_by_keyboard(server: Any, journey: Journey, pa
     assert "window=" not in page.url
     for field, text in given.items():
         assert await page.input_value(field) == text
+
+
+async def test_the_values_at_the_pointer_hide_no_line(server: Any, journey: Journey) -> None:
+    """A click there does nothing: without a mouse, nobody could hide a line or bring it back."""
+    await fill(server)
+    page = journey.page
+    await journey.sign_in(server.token)
+    await journey.open("/?window=1h")
+    label = page.locator(".u-legend >> nth=0 >> .u-series >> nth=1 >> th")
+    await label.evaluate("each => each.scrollIntoView({block: 'center'})")
+    box = await label.bounding_box()
+    assert box is not None
+    place = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await page.mouse.move(*place)
+    await page.wait_for_function(
+        "() => getComputedStyle(document.querySelector('.u-legend')).visibility === 'visible'"
+    )
+    await page.mouse.click(*place)
+    assert await page.locator(".u-series").count() > 1
+    assert await page.locator(".u-series.u-off").count() == 0
