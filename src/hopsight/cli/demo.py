@@ -142,7 +142,8 @@ async def _look(alerts: "DemoAlerts", plan: "Plan", *, is_history: bool) -> None
         alerts.begin(plan.agents, plan.seed, rounds[0], rounds[-1])
     count = await alerts.look_at(rounds[0], rounds[-1])
     if is_history:
-        typer.echo(f"Alert rules have looked at {count} rounds: see {plan.connection.url}/alerts")
+        rounds_said = f"{count} {'round' if count == 1 else 'rounds'}"
+        typer.echo(f"Alert rules have looked at {rounds_said}: see {plan.connection.url}/alerts")
 
 
 def _welcome(running: "Running", first: "Bootstrap") -> str:
