@@ -161,6 +161,15 @@ def test_one_message_at_a_time_goes_to_a_recipient(place: Place) -> None:
     assert told == [(last - 2, "webhook"), (last - 2, "service")]
 
 
+def test_what_is_new_goes_before_what_failed(place: Place) -> None:
+    """So that many receivers that are down do not take turns before one that is well."""
+    place.happen()
+    for each in place.outbox.claim(NOW, most=2, busy=()):
+        place.outbox.put_off(each, NOW)
+    (found,) = place.outbox.claim(NOW, most=1, busy=())
+    assert found.channel == "service"
+
+
 def test_so_many_wait_and_no_more(place: Place) -> None:
     """What is beyond is noted in its incident; another account group has room of its own."""
     place.happen(times=(MAX_WAITING - 1) // 3)

@@ -123,7 +123,7 @@ def drop_former(connection: Connection, rule_id: int, rule: AlertRule) -> None:
 
 
 def _due(now_s: int) -> Any:
-    """The oldest message that may be tried, for each recipient."""
+    """The oldest message that may be tried, for each recipient; those not tried yet come first."""
     earlier = outbox.alias()
     table = outbox.c
     # Nobody is told that an incident is over before they were told of it.
@@ -143,7 +143,8 @@ def _due(now_s: int) -> Any:
         .where(or_(table.claimed_until_s <= now_s, table.claimed_until_s > now_s + LEASE_S))
         .where(~blocked)
         .group_by(table.rule_id, table.channel, table.recipient)
-        .order_by(first)
+        # What is new first: many receivers that are down must not take turns before one that is well.
+        .order_by(func.min(table.tries), first)
     )
 
 

@@ -329,7 +329,7 @@ async def test_a_mail_server_that_wants_to_be_asked_again_gets_its_message(site:
 
 
 async def test_a_server_without_mail_says_so(site: Site) -> None:
-    """Where a rule of before names addresses: once, with the option that is missing."""
+    """Where a rule of before names addresses: when nobody else could tell them, with what is missing."""
     rule = structs.replace(RULE, emails=("jane@example.org",))
     incident_id = open_incident(site, site.accounts.alerts.rules.add(site.aid, rule))
     await notifier(site).drain()

@@ -37,7 +37,8 @@ def doors_of(config: ServerConfig, clock: Clock) -> Doors:
 
     async def mail(address: str, message: IncidentMessage, delivery_id: str) -> None:
         if config.smtp is None:
-            raise NotTakenError("this server has no mail server set (--smtp-host)", permanent=True)
+            # Not for good: another process on the same database may have one, or this one after a restart.
+            raise NotTakenError("this server has no mail server set (--smtp-host)")
         from hopsight.server.alerts.mail import MailClient  # noqa: PLC0415
 
         await MailClient(config.smtp, clock).send(address, message, delivery_id)
