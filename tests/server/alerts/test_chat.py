@@ -15,7 +15,7 @@ from aiohttp import web
 from msgspec import structs
 from tests.server.alerts.test_mail import MESSAGE
 
-from hopsight.model.chat_services import HOSTED, KINDS, SELF_HOSTED
+from hopsight.model.chat_services import KINDS
 from hopsight.server.alerts import chat
 from hopsight.server.alerts.chat import ChatClient
 from hopsight.server.alerts.messages import NotTakenError
@@ -194,31 +194,59 @@ def test_every_service_of_the_list_is_one_of_the_library() -> None:
     assert set(KINDS) <= known
 
 
-@pytest.mark.parametrize(
-    ("kind", "url"),
-    [
-        ("discord", f"discord://127.0.0.1/{TOKEN}"),
-        ("slack", "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"),
-        ("zulip", f"zulip://bot@127/{TOKEN * 2}"),
-        ("tgram", "tgram://123456789:AAElBoTtOkEn-abcdefghijklmnopqrstuv/1234"),
-        ("gchat", f"gchat://127.0.0.1/{TOKEN}/{TOKEN}"),
-        ("opsgenie", "opsgenie://127.0.0.1"),
-        ("pagerduty", "pagerduty://127.0.0.1@127.0.0.1"),
-    ],
-)
-async def test_hosted_services_talk_to_their_own_hosts(
-    kind: str, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever stands where a URL has its host: it is a token to them."""
-    hosts: list[str] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[requests.PreparedRequest]:
+    """What the library would send; nothing leaves."""
+    found: list[requests.PreparedRequest] = []
 
     def record(_session: requests.Session, request: requests.PreparedRequest, **_: object) -> None:
-        hosts.append(urlsplit(str(request.url)).hostname or "")
+        found.append(request)
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests.Session, "send", record)
-    assert kind in HOSTED
-    assert kind not in SELF_HOSTED
-    with pytest.raises(NotTakenError):
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        (f"discord://127.0.0.1/{TOKEN}", "discord.com"),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "hooks.slack.com"),
+        (f"zulip://bot@127/{'a' * 32}", "127.zulipchat.com"),
+        ("tgram://123456789:AAElBoTtOkEnabcdefghijklmnopqrstuv/1234", "api.telegram.org"),
+        (f"gchat://127.0.0.1/{TOKEN}/{TOKEN}", "chat.googleapis.com"),
+        ("opsgenie://127.0.0.1", "api.opsgenie.com"),
+        ("pagerduty://127.0.0.1@127.0.0.1", "events.pagerduty.com"),
+        (f"pover://{'u' * 30}@{'a' * 30}", "api.pushover.net"),
+        (f"webex://{'a' * 80}", "api.ciscospark.com"),
+        ("pbul://127.0.0.1", "api.pushbullet.com"),
+        ("signl4://127.0.0.1", "connect.signl4.com"),
+        ("ntfy://topic", "ntfy.sh"),
+    ],
+)
+async def test_hosted_services_talk_to_their_own_hosts(
+    url: str, host: str, sent: list[requests.PreparedRequest]
+) -> None:
+    """Whatever stands where a URL has its host: it is a token to them."""
+    with pytest.raises(NotTakenError, match="did not take it"):
         await ChatClient(allow_local=False).tell(url, MESSAGE)
-    assert all(host.endswith((".com", ".org")) and not host.startswith("127.0") for host in hosts), hosts
+    assert {urlsplit(str(each.url)).hostname for each in sent} == {host}
+
+
+async def test_an_incident_that_is_over_is_over_at_pagerduty(sent: list[requests.PreparedRequest]) -> None:
+    """Opened and resolved under one key."""
+    for event in ("opened", "resolved"):
+        with pytest.raises(NotTakenError):
+            await ChatClient(allow_local=False).tell(
+                f"pagerduty://{TOKEN}@{TOKEN}", structs.replace(MESSAGE, event=event)
+            )
+    bodies = [json.loads(str(each.body)) for each in sent]
+    assert [body["event_action"] for body in bodies] == ["trigger", "resolve"]
+    assert bodies[0]["dedup_key"] == bodies[1]["dedup_key"]
+
+
+async def test_what_is_over_is_told_to_opsgenie_as_news(sent: list[requests.PreparedRequest]) -> None:
+    """A note to an alert would need an ID that nobody has kept: nothing would be told."""
+    with pytest.raises(NotTakenError):
+        await ChatClient(allow_local=False).tell("opsgenie://key", structs.replace(MESSAGE, event="resolved"))
+    assert "Resolved: 3 agents fail." in json.loads(str(sent[0].body))["description"]

@@ -82,6 +82,9 @@ def _plugin(url: str) -> "apprise.NotifyBase | None":
         storage_mode=apprise.PersistentStoreMode.MEMORY,
         plugin_paths=None,
     )
+    if url.startswith("pagerduty://"):
+        # So that what is over is over there, too.
+        url += f"{'&' if '?' in url else '?'}action=map"
     return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
 
 
