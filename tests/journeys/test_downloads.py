@@ -12,6 +12,7 @@ from tests.server.web.export.test_downloads import NETWORK
 from tests.server.web.test_agents import NOW, enrol, measure
 from tests.server.web.test_alerts import opened
 from tests.server.web.test_overview import session
+from tests.server.web.test_paths import SITE, measured
 from tests.server.web.test_session import stored
 
 from hopsight.model.dimensions import USER_SESSIONS
@@ -56,6 +57,7 @@ async def fill(server: Any) -> list[str]:
     place = {"visited_site": "app.example.com", "verdict": "lan", "network_id": NETWORK}
     await measure(server, agent_id, range(1, 30), **place)
     session_id, incident_id = await stored(server), await opened(server)
+    await measured(server, 1, 60, "home")
     return [
         "/?window=1h",
         "/ranks?by=visitedSite&window=1h",
@@ -63,6 +65,7 @@ async def fill(server: Any) -> list[str]:
         f"/agents/{agent_id}?window=1h",
         "/networks?window=1h",
         f"/networks/{NETWORK}?window=1h",
+        f"/paths?visitedSite={SITE}&from=2017-03-26T11:00:00&to=2017-03-26T13:00:00",
         f"/sessions/{session_id}",
         "/last-round",
         "/alerts",
@@ -89,7 +92,7 @@ async def test_every_page_gives_its_table_and_its_picture(server: Any, journey: 
             else:
                 assert min(size_of(content)) > LEAST_PIXELS, path
                 pictures += 1
-    assert pictures >= 4
+    assert pictures >= 5
 
 
 async def test_a_file_has_the_filters_of_its_page(server: Any, journey: Journey) -> None:
