@@ -1,5 +1,6 @@
 """The alerts of the demo come out of the real engine, over the simulated faults; and nobody is told."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Any, cast
@@ -11,9 +12,11 @@ from tests.server.web.conftest import port
 
 from hopsight.accounts.audit import CONSOLE
 from hopsight.cli.demo_alerts import LOOK_BACK_S, DemoAlerts
+from hopsight.clock import SystemClock
 from hopsight.model.alerts import Webhook
 from hopsight.model.connection import ConnectionString
 from hopsight.server.alerts.doors import doors_of
+from hopsight.server.alerts.job import keep_watch
 from hopsight.server.alerts.messages import NotTakenError
 from hopsight.server.alerts.trial import try_recipients
 from hopsight.simulation.alerts import example_rules, example_window
@@ -115,3 +118,22 @@ async def test_where_data_is_simulated_nobody_is_told(make_server: Callable[...,
     ):
         with pytest.raises(NotTakenError, match="simulated"):
             await door
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+async def test_rounds_of_simulated_data_are_due_when_the_demo_says_so(
+    make_server: Callable[..., Any], *, simulated: bool
+) -> None:
+    """A server looks at rounds as time passes, but not where data is simulated."""
+    server = make_server(simulated=simulated)
+    server.accounts.alerts.rules.add(server.aid, example_rules(AGENTS)[0])
+    watching = asyncio.create_task(
+        keep_watch(
+            server.store, server.accounts, SystemClock(), random.Random(1), server.config, "http://127.0.0.1"
+        )
+    )
+    done, _ = await asyncio.wait({watching}, timeout=0.5)
+    assert done == set()
+    watching.cancel()
+    await asyncio.wait({watching})
+    assert (server.accounts.alerts.incidents.progress(server.aid) is None) == simulated
