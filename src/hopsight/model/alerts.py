@@ -14,7 +14,7 @@ DAY_S: Final = 86_400
 WEEK_S: Final = 7 * DAY_S
 
 Metric = Literal["latency", "loss", "jitter", "verdict", "no-data"]
-CauseName = Literal["bssid", "gateway", "networkId", "vpnTarget", "visitedSite"]
+CauseName = Literal["bssid", "gateway", "networkId", "vpnTarget", "visitedSite", "domain"]
 """Keys of ``FILTERS``: so a cause can be looked at with the same words."""
 
 CAUSE_COLUMNS: Final[dict[CauseName, str]] = {
@@ -23,6 +23,7 @@ CAUSE_COLUMNS: Final[dict[CauseName, str]] = {
     "networkId": "network_id",
     "vpnTarget": "vpn_target",
     "visitedSite": "visited_site",
+    "domain": "domain",
 }
 """What agents may share, from the device outwards, and the field of ``Dimensions`` that it is."""
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable
 
+import msgspec
 import pytest
 
 from hopsight.model.aggregates import Measurement
@@ -123,6 +124,67 @@ def test_two_faults_at_once_are_two_incidents() -> None:
         return 300.0 * (number >= 10 and (place.bssid == bad or place.visited_site == SITES[1]))
 
     assert told(RULE, fleet(), fault) == [("opened", f"visitedSite={SITES[1]}"), ("opened", f"bssid={bad}")]
+
+
+def test_a_site_that_some_use_is_named_and_not_their_gateway() -> None:
+    """Agents with one failing site of three speak against their gateway, though each of them fails."""
+    bad = SITES[1]
+
+    def fault(place: Dimensions, number: int) -> float | None:
+        if place.visited_site == bad and place.gateway == "10.0.0.1" and place.agent_id.endswith("9"):
+            return None
+        return 300.0 * (place.visited_site == bad and number >= 10)
+
+    named = f"visitedSite={bad}"
+    assert told(RULE, fleet(), fault) == [("opened", named)]
+
+
+def test_sites_that_fail_together_are_one_incident_of_their_domain() -> None:
+    """A provider of three sites that each agent uses one of: no site and no gateway explains all of them."""
+    names = ("mail.example.com", "crm.example.org", "a.cloud.example", "b.cloud.example", "c.cloud.example")
+
+    def visited(place: Dimensions) -> Dimensions:
+        site = (
+            names[2 + int(place.agent_id[-1]) % 3] if place.visited_site == SITES[2] else place.visited_site
+        )
+        assert site is not None
+        return msgspec.structs.replace(place, visited_site=site, domain=site.split(".", 1)[1])
+
+    places = [visited(place) for place in fleet()]
+    found = told(
+        RULE, places, lambda place, number: 300.0 * (place.domain == "cloud.example" and 10 <= number < 40)
+    )
+    assert found == [("opened", "domain=cloud.example"), ("resolved", "domain=cloud.example")]
+
+
+def test_what_a_cause_leaves_behind_as_it_fades_is_its_own_incident_no_more() -> None:
+    """Agents of an incident that fail on for reasons nobody sees are in that incident, not in a new one."""
+
+    def fault(place: Dimensions, number: int) -> float:
+        # Later only some go on with the site, and others with anything: nothing explains these.
+        is_slow = place.visited_site == SITES[1] if number < 30 or place.gateway == "10.0.0.1" else False
+        is_odd = number >= 30 and place.gateway == "10.1.0.1" and place.agent_id.endswith("3")
+        return 300.0 * (10 <= number < 45 and (is_slow or (is_odd and place.visited_site == SITES[0])))
+
+    found = told(msgspec.structs.replace(RULE, min_agents=4), fleet(), fault)
+    assert [name for name, _ in found] == ["opened", "resolved"]
+
+
+def test_what_may_yet_fail_speaks_for_nobody() -> None:
+    """What was over the threshold once is neither failing nor good: the site has nobody against it."""
+    rule = msgspec.structs.replace(RULE, rounds=2, of_rounds=10, min_agents=5)
+    places = fleet()
+
+    def fault(place: Dimensions, number: int) -> float | None:
+        # Half of the agents use the site in every round, the others in one alone.
+        if place.visited_site == SITES[0] and int(place.agent_id[-1]) % 2 and number != 11:
+            return None
+        return 300.0 * (place.visited_site == SITES[0] and number >= 10)
+
+    rounds = rounds_of(rule, places, fault, range(14))
+    verdicts = judge(rule, rounds)
+    assert {unit.site for unit in verdicts.failing} == {SITES[0]}
+    assert not [unit for unit in verdicts.good if unit.site == SITES[0]]
 
 
 def test_one_noisy_laptop_is_no_incident() -> None:

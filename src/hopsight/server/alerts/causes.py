@@ -1,12 +1,13 @@
 """What agents that fail share, and those that do not fail do not. Functions over numbers.
 
-For every value of every dimension that a cause can be, an agent with it that fails speaks for it, and one
-with it that does not fail speaks against it. The value that most speaks for explains its agents; the rest is
-asked again. A gateway with twenty agents of which nine fail behind one access point has eleven against it:
-the access point has none, and so is named.
+For every value of every dimension that a cause can be, an agent with it speaks for it by the share of its
+sites there that fail, and against it by the rest. The value that most speaks for explains its agents; what is
+left is asked again. A gateway with twenty agents of which nine fail behind one access point has eleven
+against it: the access point has none, and so is named. Agents that fail with one site of five speak four times
+as much against their gateway as for it, and for the site without reserve.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
@@ -19,7 +20,7 @@ from hopsight.server.alerts.evaluation import Unit
 Places = Mapping[Unit, Dimensions]
 
 MIN_SHARE: Final = 0.5
-"""A value explains nothing when more of the agents with it are well than fail."""
+"""A value explains nothing when more speaks against it than for it."""
 
 
 class Found(Struct, frozen=True):
@@ -35,18 +36,18 @@ class _Candidate(Struct, frozen=True, kw_only=True):
     units: frozenset[Unit]
     agents: int
     others: int
-    good_units: int
+    speaks_for: float
+    speaks_against: float
     is_contrast: bool
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """Larger explains better: agents for less those against, then how pure, then whether others differ.
+        """Larger explains better: what speaks for it less what speaks against it, then whether others differ.
 
-        Among equals the one that is nearest to the device is first: what is behind it looks the same.
+        Among equals the first of ``CAUSE_COLUMNS`` is first: what is behind it looks the same.
         """
-        share = len(self.units) / (len(self.units) + self.good_units)
         order = list(CAUSE_COLUMNS).index(self.dimension)
-        return self.agents - self.others, share, self.is_contrast, -order
+        return self.speaks_for - self.speaks_against, self.is_contrast, -order
 
 
 def find_causes(failing: Places, good: Places, min_agents: int) -> list[Found]:
@@ -76,21 +77,37 @@ def _candidates(left: Places, failing: Places, good: Places, min_agents: int) ->
     for dimension, column in CAUSE_COLUMNS.items():
         open_, ill, well = (_by_value(places, column) for places in (left, failing, good))
         for value, units in open_.items():
-            agents = {unit.agent_id for unit in units}
-            ill_agents = {unit.agent_id for unit in ill[value]}
+            agents = agents_of(units)
+            if agents < min_agents:
+                continue
             good_units = well.get(value, frozenset())
-            others = {unit.agent_id for unit in good_units} - ill_agents
-            if len(agents) < min_agents or len(agents) < MIN_SHARE * (len(agents) + len(others)):
+            speaks_for, speaks_against = _weighed(units, ill[value], good_units)
+            if speaks_for < MIN_SHARE * (speaks_for + speaks_against):
                 continue
             yield _Candidate(
                 dimension=dimension,
                 value=value,
                 units=units,
-                agents=len(agents),
-                others=len(others),
-                good_units=len(good_units),
+                agents=agents,
+                others=len({unit.agent_id for unit in good_units} - {unit.agent_id for unit in ill[value]}),
+                speaks_for=speaks_for,
+                speaks_against=speaks_against,
                 is_contrast=len(good_units) < len(good),
             )
+
+
+def _weighed(units: Collection[Unit], ill: Collection[Unit], well: Collection[Unit]) -> tuple[float, float]:
+    """What speaks for a value and against it, in agents.
+
+    Args:
+        units: those with it that fail, and are not explained yet.
+        ill: all with it that fail.
+        well: those with it that do not.
+    """
+    open_of, ill_of, well_of = (Counter(unit.agent_id for unit in some) for some in (units, ill, well))
+    speaks_for = sum(count / (ill_of[agent] + well_of[agent]) for agent, count in open_of.items())
+    speaks_against = sum(count / (ill_of[agent] + count) for agent, count in well_of.items())
+    return speaks_for, speaks_against
 
 
 def _by_value(places: Places, column: str) -> dict[str, frozenset[Unit]]:

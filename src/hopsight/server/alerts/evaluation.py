@@ -36,7 +36,7 @@ class Verdicts(Struct, frozen=True):
 
     Args:
         failing: those over the threshold in N of the last M rounds.
-        good: the others.
+        good: the others, without those that were over it when they were measured last: these may yet fail.
         values: the newest number of each that fails.
     """
 
@@ -72,14 +72,17 @@ def judge(rule: AlertRule, rounds: Sequence[Round]) -> Verdicts:
     places: dict[Unit, Dimensions] = {}
     values: dict[Unit, float] = {}
     over: defaultdict[Unit, int] = defaultdict(int)
+    newest: dict[Unit, float] = {}
     for each in counted:
         places |= each.places
+        newest |= each.values
         for unit, value in each.values.items():
             if value > rule.threshold:
                 over[unit] += 1
                 values[unit] = value
     failing = {unit: place for unit, place in places.items() if over[unit] >= rule.rounds}
-    good = {unit: place for unit, place in places.items() if unit not in failing}
+    well = {unit for unit, value in newest.items() if value <= rule.threshold} - failing.keys()
+    good = {unit: place for unit, place in places.items() if unit in well}
     return Verdicts(failing, good, {unit: values[unit] for unit in failing})
 
 

@@ -52,7 +52,7 @@ class Step(Struct, frozen=True, kw_only=True):
 def advance(rule: AlertRule, opened: Sequence[OpenIncident], verdicts: Verdicts) -> list[Step]:
     """Take the incidents of a rule one round on."""
     found = find_causes(verdicts.failing, verdicts.good, rule.min_agents)
-    pairs = _paired(found, opened)
+    found, pairs = _with_rest(found, _paired(found, opened))
     steps = [_step(one, pairs.get(place), verdicts) for place, one in enumerate(found)]
     met = {incident.incident_id for incident in pairs.values()}
     return [*steps, *(_calmed(rule, each) for each in opened if each.incident_id not in met)]
@@ -66,6 +66,29 @@ def _paired(found: Sequence[Found], opened: Sequence[OpenIncident]) -> dict[int,
         if place not in pairs and incident.incident_id in left:
             pairs[place] = left.pop(incident.incident_id)
     return pairs
+
+
+def _with_rest(
+    found: list[Found], pairs: dict[int, OpenIncident]
+) -> tuple[list[Found], dict[int, OpenIncident]]:
+    """The same, those that nothing explains among the agents of an incident that goes on, if most are of it.
+
+    A cause that fades explains less and less: what it leaves behind is no incident of its own.
+    """
+    last = len(found) - 1
+    if last < 0 or last in pairs or found[last].cause.dimension is not None:
+        return found, pairs
+    rest = {unit.agent_id for unit in found[last].units}
+    place, shared = max(
+        ((place, len(rest & each.agents)) for place, each in pairs.items()),
+        key=lambda pair: pair[1],
+        default=(0, 0),
+    )
+    if shared < SAME_SHARE * len(rest):
+        return found, pairs
+    kept = list(found[:last])
+    kept[place] = Found(kept[place].cause, kept[place].units | found[last].units)
+    return kept, pairs
 
 
 def _matches(found: Sequence[Found], opened: Sequence[OpenIncident]) -> Iterator[tuple[int, OpenIncident]]:

@@ -18,6 +18,7 @@ CAUSES: Final = {
     "networkId": "network",
     "vpnTarget": "VPN endpoint",
     "visitedSite": "destination",
+    "domain": "destinations of",
 }
 NO_CAUSE: Final = "no common cause"
 
