@@ -3,8 +3,8 @@
 For every value of every dimension that a cause can be, an agent with it speaks for it by the share of its
 sites there that fail, and against it by the rest. The value that most speaks for explains its agents; what is
 left is asked again. A gateway with twenty agents of which nine fail behind one access point has eleven
-against it: the access point has none, and so is named. Agents that fail with one site of five speak four times
-as much against their gateway as for it, and for the site without reserve.
+against it: the access point has none, and so is named. Agents that fail with one site of five speak four
+times as much against their gateway as for it, and for the site without reserve.
 """
 
 from collections import Counter, defaultdict
