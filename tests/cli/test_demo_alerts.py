@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from msgspec import structs
 from tests.server.conftest import make_server, server
-from tests.server.web.conftest import port
+from tests.server.web.conftest import port, running
 
 from hopsight.accounts.audit import CONSOLE
 from hopsight.cli.demo_alerts import LOOK_BACK_S, DemoAlerts
@@ -26,7 +26,7 @@ from hopsight.simulation.sessions import rounds_until
 from hopsight.simulation.world import SITES
 from hopsight.testing import ROUND_ID
 
-__all__ = ["make_server", "port", "server"]
+__all__ = ["make_server", "port", "running", "server"]
 
 pytestmark = pytest.mark.anyio
 

@@ -260,8 +260,9 @@ def test_what_a_rule_means_is_said_in_sentences() -> None:
 
 
 async def test_addresses_are_refused_where_no_mail_is_sent(make_server: Callable[..., Any]) -> None:
-    """Beside the field, with the option that is missing; nothing is stored."""
+    """Said before and beside the field, with the option that is missing; nothing is stored."""
     server = make_server()
+    assert "None is accepted" in (await page_of(server, "/alerts/rules/new")).text
     answer = await sent(server, "/alerts/rules/new", FIELDS)
     assert "no mail server set (--smtp-host)" in html.unescape(answer.text)
     assert rules_of(server) == []

@@ -229,6 +229,7 @@ def _form(visitor: Visitor, fields: RuleFields, stored: StoredRule | None, said:
         sentences=rule_sentences(stored.rule) if stored else [],
         action=with_group(visitor, f"{PATH}/{where}"),
         metrics=METRICS,
+        has_mail=visitor.services.config.smtp is not None,
         names=METRIC_NAMES,
         verdicts=VERDICTS,
         keys=FILTER_KEYS,
