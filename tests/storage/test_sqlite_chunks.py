@@ -294,6 +294,33 @@ async def test_a_chunk_of_another_version_is_read_from_the_table(path: Path, sto
     await other.close()
 
 
+async def test_ranges_that_are_looked_at_in_turn_are_made_once(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people with two ranges do not drive each other's columns out of memory."""
+    await store.add(USER_SESSIONS, [record(minute, minute) for minute in range(60)])
+    ranges = question(0, 59), question(20, 59)
+    before = [await store.summarize(each, 300) for each in ranges]
+    monkeypatch.setattr(sqlite_columns, "read_filled", None)
+    await store.add(USER_SESSIONS, [record(59, 100)])
+    for asked, was in zip(ranges, before, strict=True):
+        assert (await store.summarize(asked, 300)).whole.records == was.whole.records + 1
+
+
+def test_pieces_are_forgotten_for_want_of_room() -> None:
+    """Those that were used longest ago go first, before a new one is made and after it."""
+    rows = [(START, 1, 0.0, 1.0, 1.0)]
+    one = columns.columns_of(rows)
+    known = columns.Pieces(2 * one.size)
+    for key in "ab":
+        known.keep(key, one)
+    assert known.get("a") is one
+    known.keep("c", one)
+    assert [key in known for key in "abc"] == [True, False, True]
+    known.make_room(2 * one.size // columns.RECORD_BYTES)
+    assert [key in known for key in "abc"] == [False, False, False]
+
+
 async def test_memory_is_bounded(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for neither chunks nor columns answers are the same."""
     monkeypatch.setattr(sqlite_columns, "CHUNKS_BYTES", 200)

@@ -14,6 +14,8 @@ TRENDS: Final = 512
 """Most trends that are remembered of a piece."""
 PASS_ROWS: Final = 2_000_000
 """Most records that are cut into cells at once, if a bucket holds no more: that needs some 60 bytes each."""
+RECORD_BYTES: Final = 42
+"""In columns, about."""
 _NARROW: Final = 1 << 32
 
 Number = Literal["loss_percent", "latency_ms", "jitter_ms"]
@@ -180,6 +182,40 @@ class Columns:
         """Bytes in memory, about."""
         own = self.round_id.nbytes + self.dim.nbytes + 16 * len(self.losses) + 8 * len(self.loss_unknown.dim)
         return own + self.latency.size + self.jitter.size
+
+
+class Pieces:
+    """Columns by what they were made from, those that were used last.
+
+    Args:
+        most_bytes: of all of them together.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._known: OrderedDict[Hashable, Columns] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._known
+
+    def get(self, key: Hashable) -> Columns | None:
+        """What is known under a key; used just now."""
+        if key in self._known:
+            self._known.move_to_end(key)
+        return self._known.get(key)
+
+    def make_room(self, records: int) -> None:
+        """Forget as much as so many records are going to need."""
+        self._shrink_to(self._most_bytes - records * RECORD_BYTES)
+
+    def keep(self, key: Hashable, columns: Columns) -> None:
+        """Know it from now on, if it is not too large."""
+        self._known[key] = columns
+        self._shrink_to(self._most_bytes)
+
+    def _shrink_to(self, most_bytes: int) -> None:
+        while self._known and sum(each.size for each in self._known.values()) > most_bytes:
+            self._known.popitem(last=False)
 
 
 class View:

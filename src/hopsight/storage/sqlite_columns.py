@@ -18,7 +18,7 @@ import apsw
 import numpy as np
 
 from hopsight.errors import StoreUnavailableError
-from hopsight.storage.columns import Columns, View
+from hopsight.storage.columns import Columns, Pieces, View
 from hopsight.storage.sqlite_chunks import (
     CHUNK_S,
     Chunk,
@@ -34,7 +34,7 @@ from hopsight.storage.sqlite_chunks import (
 CHUNKS_BYTES: Final = 128 << 20
 """Most memory for chunks."""
 VIEW_BYTES: Final = 512 << 20
-"""Most memory for the columns of the range that was asked about last."""
+"""Most memory for the columns of the ranges that were asked about last."""
 SETTLED_S: Final = 120
 """A chunk is left alone until the newest round is so much younger: records still come."""
 FEW_ROWS: Final = 5_000
@@ -83,7 +83,7 @@ class ColumnReader:
         self._size = 0
         self._filled: set[tuple[str, int]] = set()
         self._view: tuple[tuple[Range, int], View] | None = None
-        self._large: tuple[tuple[Any, ...], Columns] | None = None
+        self._large = Pieces(VIEW_BYTES)
 
     def prepare(self, asked: Range | None) -> None:
         """Have chunks made of all that is settled in a range; outside of any transaction."""
@@ -111,10 +111,10 @@ class ColumnReader:
 
     def has(self, asked: Range | None) -> bool:
         """Whether the most of a range is in memory; inside of a transaction."""
-        if asked is None or self._large is None:
+        if asked is None:
             return False
         known = marks(self._connection, asked.table, asked.aid, *_ends(_inner(asked)))
-        return self._large[0] == (asked.table, tuple(known.items()))
+        return (asked.table, tuple(known.items())) in self._large
 
     def read(self, asked: Range | None) -> View:
         """The columns of a range; inside of a transaction."""
@@ -136,22 +136,20 @@ class ColumnReader:
         view = View(pieces)
         if sum(piece.size for piece in pieces) <= VIEW_BYTES:
             self._view = (asked, self.version()), view
-        else:
-            self._large = None
         return view
 
     def _large_piece(self, asked: Range, known: dict[int, int]) -> Columns:
         """What the chunks in the middle hold: it stays as long as their marks do, whatever else is added."""
         key = asked.table, tuple(known.items())
-        if self._large is not None and self._large[0] == key:
-            return self._large[1]
-        self._large = None
+        if (found := self._large.get(key)) is not None:
+            return found
         pieces = []
         for start, mark in known.items():
             self._check_open()
             pieces.append(self._chunk(asked, start, mark, remember=False))
+        self._large.make_room(sum(len(piece.dim) for piece in pieces))
         columns = _columns(pieces)
-        self._large = key, columns
+        self._large.keep(key, columns)
         return columns
 
     def version(self) -> int:
