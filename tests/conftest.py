@@ -1,11 +1,16 @@
 """Fixtures and rules for every test: only loopback sockets, one async backend, skips that fail in CI."""
 
+import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, settings
 from pytest_socket import socket_allow_hosts
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgresServer
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -32,7 +37,7 @@ def _loopback_only() -> None:
     socket_allow_hosts(LOOPBACK, allow_unix_socket=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require() -> Callable[[bool, str], None]:
     """Skip with a reason where a test cannot run, but fail in CI, where everything must be there."""
 
@@ -44,3 +49,41 @@ def require() -> Callable[[bool, str], None]:
         pytest.skip(reason)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def postgresql(require: Callable[[bool, str], None]) -> "Iterator[PostgresServer]":
+    """A PostgreSQL server, the same for all tests of a session that ask for one."""
+    has_driver = importlib.util.find_spec("psycopg") is not None
+    require(has_driver, "psycopg is not installed (pip install 'hopsight[test]')")
+    # Late: the tests of agents need none of it.
+    from tests.postgresql import PostgresServer, free_port, programs  # noqa: PLC0415
+
+    found = programs()
+    require(found is not None, "PostgreSQL is not installed (apt-get install postgresql-15)")
+    assert found is not None
+    server = PostgresServer(found, free_port())
+    try:
+        server.create()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: "PostgresServer", tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the tables of accounts, for copies: they take a tenth of the time."""
+    from hopsight.accounts.accounts import Accounts  # noqa: PLC0415 - late, as above
+    from hopsight.testing import FakeClock  # noqa: PLC0415
+
+    name = postgresql.new_database()
+    Accounts.open(postgresql.url(name), tmp_path_factory.mktemp("template"), FakeClock()).close()
+    return name
+
+
+@pytest.fixture
+def postgresql_url(postgresql: "PostgresServer", postgresql_template: str) -> Iterator[str]:
+    """The URL of an accounts database on PostgreSQL that no one has used."""
+    name = postgresql.new_database(postgresql_template)
+    yield postgresql.url(name)
+    postgresql.drop_database(name)

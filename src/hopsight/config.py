@@ -61,7 +61,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         host: address to listen on.
         port: 0 asks the system for a free one.
         store: ``sqlite`` (in ``data``), ``sqlite:PATH`` or ``memory:``.
-        accounts: SQLAlchemy URL; None: SQLite in ``data``.
+        accounts: URL of their database, SQLite or PostgreSQL, may hold a password; None: SQLite in ``data``.
         public_url: what clients call us, for links in answers; None: what each request says.
         tls_cert: PEM file; with ``tls_key``.
         tls_key: PEM file.

@@ -173,12 +173,12 @@ def test_agents_are_counted_as_they_are_listed(accounts: Accounts, aid: int) -> 
 
 
 def test_sightings_show_at_once_and_are_written_later(
-    accounts: Accounts, aid: int, data: Path, clock: FakeClock
+    accounts: Accounts, aid: int, accounts_url: str | None, data: Path, clock: FakeClock
 ) -> None:
     """This process sees a sighting at once, another one after some seconds; no cached right is lost by it."""
     enrolment = an_enrolment()
     agent_id = accounts.enrol(accounts.create_group_key(aid), enrolment, None).agent_id
-    other = Accounts.open(None, data, clock)
+    other = Accounts.open(accounts_url, data, clock)
     try:
         clock.advance(1)
         accounts.agent_seen(agent_id, "192.0.2.7", an_enrolment("renamed").agent)
@@ -199,15 +199,15 @@ def test_sightings_show_at_once_and_are_written_later(
         other.close()
 
 
-def test_closing_writes_what_waits(data: Path, clock: FakeClock) -> None:
+def test_closing_writes_what_waits(accounts_url: str | None, data: Path, clock: FakeClock) -> None:
     """A sighting of the last second survives an orderly end."""
-    accounts = Accounts.open(None, data, clock)
+    accounts = Accounts.open(accounts_url, data, clock)
     accounts.create_organization("One")
     aid = accounts.create_account_group("Main")
     agent_id = accounts.enrol(accounts.create_group_key(aid), an_enrolment(), None).agent_id
     accounts.agent_seen(agent_id, "192.0.2.9")
     accounts.close()
-    again = Accounts.open(None, data, clock)
+    again = Accounts.open(accounts_url, data, clock)
     found = again.agent(aid, agent_id)
     again.close()
     assert found is not None

@@ -40,8 +40,8 @@ NO_CHANGE_OF_ANYBODYS = {
 class World:
     """Accounts with one of each thing, so that every method has something to change."""
 
-    def __init__(self, data: Path) -> None:
-        self.accounts = Accounts.open(None, data, FakeClock())
+    def __init__(self, accounts_url: str | None, data: Path) -> None:
+        self.accounts = Accounts.open(accounts_url, data, FakeClock())
         self.org_id = self.accounts.create_organization("Acme")
         self.empty_org_id = self.accounts.create_organization("Empty")
         self.aid = self.accounts.create_account_group("Main", self.org_id)
@@ -146,9 +146,9 @@ def writers(accounts: Accounts) -> Iterator[str]:
 
 
 @pytest.fixture
-def world(data: Path) -> Iterator[World]:
+def world(accounts_url: str | None, data: Path) -> Iterator[World]:
     """Accounts with one of each thing."""
-    made = World(data)
+    made = World(accounts_url, data)
     yield made
     made.accounts.close()
 
@@ -191,9 +191,9 @@ def test_no_secret_is_in_the_log(world: World) -> None:
         assert secret not in told
 
 
-def test_the_first_start_says_who_it_was(data: Path) -> None:
+def test_the_first_start_says_who_it_was(accounts_url: str | None, data: Path) -> None:
     """What the server makes for itself is in the log as well, under a name of its own."""
-    accounts = Accounts.open(None, data, FakeClock())
+    accounts = Accounts.open(accounts_url, data, FakeClock())
     try:
         accounts.bootstrap("http://127.0.0.1:1")
         events = accounts.audit_events(None, first_s=0, last_s=1 << 40)

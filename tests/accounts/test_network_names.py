@@ -1,5 +1,6 @@
 """Names of networks: what may be said, what stays, who sees it, and what the log has of it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,17 @@ def test_names_belong_to_an_account_group(accounts: Accounts, aid: int) -> None:
         accounts.networks.set(NetworkName(aid=other + 1, network_id=NETWORK, location="Graz"))
 
 
-def test_another_process_sees_a_change_at_once(accounts: Accounts, aid: int, data: Path) -> None:
+def test_another_process_sees_a_change(
+    accounts: Accounts, aid: int, accounts_url: str | None, data: Path, until_heard: Callable[[], None]
+) -> None:
     """What is kept in memory holds only until somebody, anywhere, names or unnames a network."""
-    console = Accounts.open(None, data, FakeClock())
+    console = Accounts.open(accounts_url, data, FakeClock())
     assert accounts.networks.by_id(aid) == {}
     console.networks.set(NetworkName(aid=aid, network_id=NETWORK, location="Graz"))
+    until_heard()
     assert accounts.networks.by_id(aid)[NETWORK].location == "Graz"
     console.networks.remove(aid, NETWORK.upper())
+    until_heard()
     assert accounts.networks.by_id(aid) == {}
     console.close()
 

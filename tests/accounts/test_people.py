@@ -1,5 +1,6 @@
 """Organizations, account groups, users and tokens."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -140,20 +141,26 @@ def test_deleting_a_user_revokes_the_tokens(accounts: Accounts) -> None:
     assert accounts.tokens() == []
 
 
-def test_another_door_to_the_same_file_is_heard_at_once(
-    accounts: Accounts, data: Path, clock: FakeClock
+def test_another_door_to_the_same_database_is_heard(
+    accounts: Accounts,
+    accounts_url: str | None,
+    data: Path,
+    clock: FakeClock,
+    until_heard: Callable[[], None],
 ) -> None:
-    """A token deleted elsewhere is refused by the next request, without time passing."""
+    """A token deleted elsewhere is refused: on SQLite by the next request, without time passing."""
     _, token = a_user(accounts)
     assert accounts.authenticate_token(token) is not None
-    other = Accounts.open(None, data, clock)
+    other = Accounts.open(accounts_url, data, clock)
     try:
         other.delete_token(other.tokens()[0].token_id)
     finally:
         other.close()
+    until_heard()
     assert accounts.authenticate_token(token) is None
 
 
+@pytest.mark.parametrize("accounts_url", ["sqlite"], indirect=True)
 def test_secrets_are_nowhere_on_disk(accounts: Accounts, data: Path) -> None:
     """Neither tokens nor keys can be read from the database or its log."""
     aid, token = a_user(accounts)
@@ -163,6 +170,7 @@ def test_secrets_are_nowhere_on_disk(accounts: Accounts, data: Path) -> None:
     assert not any(secret.encode() in content for content in files for secret in (token, key))
 
 
+@pytest.mark.parametrize("accounts_url", ["sqlite"], indirect=True)
 def test_files_are_for_their_owner_alone(accounts: Accounts, data: Path) -> None:
     """Directory, database and write-ahead log are closed to others."""
     a_user(accounts)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import String
 
-from hopsight.accounts import database, schema
+from hopsight.accounts import engines, schema
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.agent_changes import Transfer
 from hopsight.accounts.audit import Actor, AuditEvent
@@ -221,6 +221,7 @@ def test_rows_are_given_out_without_secrets(accounts: Accounts, aid: int) -> Non
     assert all(not name.endswith("digest") for _, row in rows for name in row)
 
 
+@pytest.mark.parametrize("accounts_url", ["sqlite"], indirect=True)
 def test_no_byte_is_left_after_a_sweep(accounts: Accounts, aid: int, data: Path) -> None:
     """Neither in the database nor in its log, while it is open; another process that reads is said."""
     agent_id = enrol(accounts, aid, 1, "jane.doe")
@@ -233,13 +234,14 @@ def test_no_byte_is_left_after_a_sweep(accounts: Accounts, aid: int, data: Path)
         assert gone.encode() not in left, gone
 
 
+@pytest.mark.parametrize("accounts_url", ["sqlite"], indirect=True)
 def test_a_database_in_use_cannot_be_swept(
     accounts: Accounts, aid: int, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another one who reads all the while is said, and the next sweep is whole."""
     agent_id = enrol(accounts, aid, 1)
     other = accounts
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 100)
     accounts = Accounts.open(None, data, FakeClock())
     with other._database.read() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM agents")

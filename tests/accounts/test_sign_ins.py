@@ -43,11 +43,11 @@ def is_open(accounts: Accounts, secret: str) -> bool:
 
 @pytest.mark.usefixtures("uid")
 def test_a_session_survives_restarts_and_holds_in_every_process(
-    accounts: Accounts, data: Path, clock: FakeClock
+    accounts: Accounts, accounts_url: str | None, data: Path, clock: FakeClock
 ) -> None:
     """What one process begins another knows, and what one ends is over in the other."""
     secret = begin(accounts)
-    other = Accounts.open(None, data, clock)
+    other = Accounts.open(accounts_url, data, clock)
     try:
         assert is_open(other, secret)
         accounts.sign_ins.end(secret)
@@ -56,6 +56,7 @@ def test_a_session_survives_restarts_and_holds_in_every_process(
         other.close()
 
 
+@pytest.mark.parametrize("accounts_url", ["sqlite"], indirect=True)
 @pytest.mark.usefixtures("uid")
 def test_secrets_are_not_in_the_file(accounts: Accounts, data: Path) -> None:
     """A session is kept by the digest of its secret alone, which has 256 random bits."""

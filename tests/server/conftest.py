@@ -9,6 +9,7 @@ import apsw
 import httpx
 import pytest
 from msgspec import Struct
+from sqlalchemy import text
 
 from hopsight.accounts.accounts import Accounts
 from hopsight.config import ServerConfig
@@ -83,9 +84,14 @@ def build_server(
 ) -> Server:
     """Make one in a directory of its own; its account group gets the ID 7625, as in the samples."""
     clock = FakeClock()
-    accounts = Accounts.open(None, data, clock)
+    accounts_url: str | None = settings.get("accounts")
+    accounts = Accounts.open(accounts_url, data, clock)
     org_id = accounts.create_organization("Example")
-    _give_next(data / "accounts.db", "account_groups", AID)
+    if accounts_url is None:
+        _give_next(data / "accounts.db", "account_groups", AID)
+    else:
+        with accounts._database.write() as connection:
+            connection.execute(text(f"ALTER SEQUENCE account_groups_aid_seq RESTART WITH {AID}"))
     aid = accounts.create_account_group("Sandbox", org_id)
     tokens = {}
     for role in Role:
@@ -105,9 +111,12 @@ def _give_next(database: Path, table: str, number: int) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server that does not limit rates."""
-    built = build_server(tmp_path)
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """A server that does not limit rates; its accounts are on SQLite unless a test says "postgresql"."""
+    on_postgresql = getattr(request, "param", None) == "postgresql"
+    built = build_server(
+        tmp_path, accounts=request.getfixturevalue("postgresql_url") if on_postgresql else None
+    )
     yield built
     built.accounts.close()
 

@@ -104,6 +104,7 @@ def anonymous(server: Any) -> httpx.AsyncClient:
     return client
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_an_agent_enrols_and_is_known(server: Any, anonymous: httpx.AsyncClient) -> None:
     """The key of an account group lets an agent in; the API lists it."""
     agent_id = await enrol(server, anonymous)
@@ -111,6 +112,7 @@ async def test_an_agent_enrols_and_is_known(server: Any, anonymous: httpx.AsyncC
     assert [(item["agentId"], item["computerName"]) for item in listed] == [(agent_id, "computer-1")]
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_asking_again_gives_the_same_agent(server: Any, anonymous: httpx.AsyncClient) -> None:
     """An answer lost on the way is made good; with another secret it is somebody else."""
     key = server.accounts.create_group_key(server.aid)
@@ -214,6 +216,7 @@ async def test_a_configuration_is_sent_once_for_each_change(
     assert msgspec.json.decode(changed.content, type=AgentConfiguration).targets == (target,)
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_an_upload_is_stored_once(server: Any, anonymous: httpx.AsyncClient) -> None:
     """The same batch again, compressed or not, stores nothing twice and is acknowledged all the same.
 
@@ -352,6 +355,7 @@ async def test_an_agent_writes_into_no_account_group_that_it_never_was_in(
     ] == 3
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_a_disabled_agent_is_told_and_a_deleted_one_is_unknown(
     server: Any, anonymous: httpx.AsyncClient
 ) -> None:

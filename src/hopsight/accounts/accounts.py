@@ -72,7 +72,7 @@ class Accounts(OrganizationAccounts):
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock, *, max_agents: int = MAX_AGENTS) -> Self:
-        """Open the accounts at ``url`` (SQLAlchemy's spelling; None: ``accounts.db`` in ``data``).
+        """Open the accounts at ``url`` (SQLite or PostgreSQL; None: ``accounts.db`` in ``data``).
 
         Creates what is not there yet, for the owner alone.
 

@@ -45,7 +45,7 @@ def forget_in_filters(connection: Connection, agent_id: str) -> None:
     ):
         connection.execute(
             update(column.table)
-            .where(column.contains(agent_id, autoescape=True))
+            .where(column.icontains(agent_id, autoescape=True))
             .values({column.name: func.replace(column, agent_id, NOBODY)})
         )
 

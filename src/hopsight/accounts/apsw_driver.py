@@ -34,6 +34,10 @@ class OperationalError(DatabaseError):
     """Busy, full, unreadable."""
 
 
+class DataError(DatabaseError):
+    """A value is none that can be kept."""
+
+
 class IntegrityError(DatabaseError):
     """A constraint does not hold."""
 
@@ -121,8 +125,8 @@ class Cursor:
         # The columns are to be had at the start only: an empty answer has none left at its end.
         cursor.exec_trace = self._note_columns
         try:
-            rows = cursor.execute(statement, tuple(parameters)).fetchall()
-        except apsw.Error as error:
+            rows = cursor.execute(statement, _checked(parameters)).fetchall()
+        except (apsw.Error, OverflowError) as error:
             raise _translated(error) from error
         self._take(rows)
         return self
@@ -130,8 +134,8 @@ class Cursor:
     def executemany(self, statement: str, parameters: Iterable[Sequence[Any]]) -> "Cursor":
         """Run one statement for each row of parameters."""
         try:
-            self._raw.executemany(statement, [tuple(row) for row in parameters])
-        except apsw.Error as error:
+            self._raw.executemany(statement, [_checked(row) for row in parameters])
+        except (apsw.Error, OverflowError) as error:
             raise _translated(error) from error
         self._take([])
         return self
@@ -168,7 +172,16 @@ class Cursor:
         self._rows = []
 
 
-def _translated(error: apsw.Error) -> Error:
+def _checked(parameters: Sequence[Any]) -> tuple[Any, ...]:
+    # As PostgreSQL does; SQLite would keep such a text, and many of its functions see half of it.
+    if any(isinstance(value, str) and "\0" in value for value in parameters):
+        raise DataError("a text holds a NUL character")
+    return tuple(parameters)
+
+
+def _translated(error: apsw.Error | OverflowError) -> Error:
+    if isinstance(error, OverflowError):
+        return DataError(str(error))
     if isinstance(error, apsw.ConstraintError):
         return IntegrityError(str(error))
     if isinstance(error, apsw.SQLError | apsw.BindingsError | apsw.ConnectionClosedError):

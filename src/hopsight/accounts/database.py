@@ -1,27 +1,22 @@
 """The accounts database: opening it, transactions, and knowing when somebody else has changed it."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, update
-from sqlalchemy.dialects import registry
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, select, text, update
 
-from hopsight.accounts import apsw_driver, migrations
+from hopsight.accounts import apsw_driver, engines, migrations
+from hopsight.accounts.failures import Failures
 from hopsight.accounts.schema import revision
 from hopsight.clock import Clock
-from hopsight.errors import ConfigError, ConflictError, StoreUnavailableError
+from hopsight.errors import ConfigError, HopsightError, StoreUnavailableError
 
-FILE_NAME: Final = "accounts.db"
-BUSY_TIMEOUT_MS: Final = 10_000
 REVISION_AGE_S: Final = 2.0
-"""How long a change by another process may go unseen where the database cannot tell for free (not SQLite)."""
-
-registry.register("sqlite.apsw", "hopsight.accounts.apsw_dialect", "ApswDialect")
+"""How long a change by another server may go unseen on PostgreSQL; SQLite tells of it at once, for free."""
 
 
 class Database:
@@ -30,8 +25,9 @@ class Database:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._writer = engine.execution_options(writes=True)
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._failures = Failures(clock, is_remote=not self._is_sqlite)
+        self._reader, self._writer = _kinds(engine)
         # Kept for `PRAGMA data_version`, which counts what *other* connections commit: so it never writes.
         self._watcher = engine.raw_connection() if self._is_sqlite else None
         self._seen_version = -1
@@ -40,7 +36,7 @@ class Database:
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock) -> Self:
-        """Open the database at ``url`` (SQLAlchemy's spelling), or ``accounts.db`` in ``data``.
+        """Open the database at ``url``: SQLite or PostgreSQL; None: ``accounts.db`` in ``data``.
 
         Raises:
             ConfigError: no database is to be had at ``url``, or a newer Hopsight has written it.
@@ -51,20 +47,23 @@ class Database:
         except OSError as error:
             accepted = f"a directory that can be made ({error.strerror})"
             raise ConfigError("data directory", data, accepted) from None
-        engine = _create_engine(_parse(url, data))
+        engine = engines.create(url, data)
         try:
-            with _our_errors():
-                with engine.execution_options(writes=True).begin() as connection:
+            # Whoever opens it has its URL, and may know why it cannot be used.
+            with Failures(clock, is_remote=False).translated(), _alone(engine):
+                _check_encoding(engine)
+                _, writer = _kinds(engine)
+                with writer.execution_options(writes="tables").begin() as connection:
                     migrations.migrate(connection)
                 return cls(engine, clock)
-        except (StoreUnavailableError, ConflictError, ConfigError):
+        except HopsightError:
             engine.dispose()
             raise
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads."""
-        with _our_errors(), self._engine.begin() as connection:
+        """A transaction that reads, all of it from one moment."""
+        with self._failures.translated(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -74,29 +73,44 @@ class Database:
         Args:
             changes_rights: whether it could make a cached principal wrong.
         """
-        with _our_errors(), self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._failures.translated(), self._writer.begin() as connection:
+                yield connection
+                if changes_rights:
+                    connection.execute(update(revision).values(number=revision.c.number + 1))
+        finally:
             if changes_rights:
-                connection.execute(update(revision).values(number=revision.c.number + 1))
+                # What we change we see at once; also when it was kept and the answer to that got lost.
+                self._revision_read_s = float("-inf")
 
     def current_revision(self) -> int:
-        """A number that differs when rights may have changed, in whatever process; costs microseconds."""
-        with _our_errors():
-            if self._may_have_changed():
-                with self._engine.begin() as connection:
-                    self._revision = connection.execute(select(revision.c.number)).scalar_one()
+        """A number that differs when rights may have changed: here, or ``REVISION_AGE_S`` ago elsewhere.
+
+        It costs microseconds, and on PostgreSQL one question every ``REVISION_AGE_S``.
+        """
+        with self._failures.translated():
+            if self._watcher is None:
+                self._ask_now_and_then()
+            else:
+                self._ask_when_changed(self._watcher.driver_connection)
         return self._revision
 
-    def _may_have_changed(self) -> bool:
-        if self._watcher is None:
-            if self._clock.monotonic() - self._revision_read_s < REVISION_AGE_S:
-                return False
-            self._revision_read_s = self._clock.monotonic()
-            return True
-        version: int = self._watcher.driver_connection.raw.pragma("data_version")  # type: ignore[union-attr]
-        changed = version != self._seen_version
-        self._seen_version = version
-        return changed
+    def _ask_now_and_then(self) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._revision_read_s >= REVISION_AGE_S:
+            self._read_revision()
+            # Not before: while it cannot be read, nobody may act on what was so once.
+            self._revision_read_s = now_s
+
+    def _ask_when_changed(self, watcher: Any) -> None:
+        version: int = watcher.raw.pragma("data_version")
+        if version != self._seen_version:
+            self._read_revision()
+            self._seen_version = version
+
+    def _read_revision(self) -> None:
+        with self._reader.begin() as connection:
+            self._revision = connection.execute(select(revision.c.number)).scalar_one()
 
     def sweep(self) -> bool:
         """See to it that the bytes of what was deleted are gone from the files, too.
@@ -125,62 +139,40 @@ class Database:
         self._engine.dispose()
 
 
-def _parse(url: str | None, data: Path) -> URL:
-    if url is None:
-        parsed = URL.create("sqlite", database=str(data / FILE_NAME))
-    else:
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            # Not repeated: it may hold a password.
-            raise ConfigError("accounts URL", "(not shown)", "for example sqlite:///PATH") from None
-    if parsed.get_backend_name() != "sqlite":
-        return parsed
-    if parsed.database in {None, "", ":memory:"}:
-        raise ConfigError("accounts URL", parsed, "an SQLite file: sqlite:///PATH")
-    return parsed.set(drivername="sqlite+apsw")
-
-
-def _create_engine(url: URL) -> Engine:
-    try:
-        if url.get_backend_name() != "sqlite":
-            return create_engine(url, pool_pre_ping=True)
-        assert url.database is not None  # noqa: S101 - _parse has seen to it
-        _create_private(Path(url.database))
-        engine = create_engine(url, connect_args={"busy_timeout_ms": BUSY_TIMEOUT_MS})
-    except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise ConfigError("accounts URL", url.drivername, f"an installed database driver ({error})") from None
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _create_private(path: Path) -> None:
-    # SQLite gives the WAL beside it the mode of the database.
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreUnavailableError(f"Accounts database {path} cannot be opened: {error.strerror}") from error
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    if connection.raw.pragma("journal_mode") != "wal":
-        connection.raw.pragma("journal_mode", "wal")
-    connection.raw.pragma("synchronous", "FULL")
-    connection.raw.pragma("foreign_keys", "ON")
-
-
-def _begin(connection: Connection) -> None:
-    # A transaction that reads first and wants to write later can find that it may not: so it says so at once.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _kinds(engine: Engine) -> tuple[Engine, Engine]:
+    """The engine for those who read, and for those who write."""
+    writer = engine.execution_options(writes=True)
+    if engine.dialect.name == "sqlite":
+        return engine, writer
+    return (
+        engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
+        # Each statement sees what was there when it began: so also what those wrote for whom it has waited.
+        writer.execution_options(isolation_level="READ COMMITTED"),
+    )
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
+def _alone(engine: Engine) -> Iterator[None]:
+    """No other process opens the same file meanwhile: SQLite cannot wait when it changes to its WAL."""
+    if engine.dialect.name != "sqlite":
         yield
-    except IntegrityError as error:
-        raise ConflictError("Somebody else changed the same thing at the same time; try again") from error
-    except DBAPIError as error:
-        raise StoreUnavailableError(f"The accounts database is not available: {error.orig}") from error
+        return
+    path = f"{engine.url.database}.lock"
+    try:
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreUnavailableError(f"Accounts database: {path} cannot be made: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _check_encoding(engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        return
+    with engine.begin() as connection:
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise ConfigError("encoding of the accounts database", encoding, "UTF8")

@@ -109,11 +109,12 @@ def rows_of(connection: Connection, subject: Subject) -> Iterator[tuple[str, dic
     """Every row of the subject with its table, and the targets that name its agents."""
     for table in schema.metadata.sorted_tables:
         for condition in _conditions(table, subject):
-            for row in connection.execute(select(table).where(condition)):
+            for row in connection.execute(select(table).where(condition).order_by(*table.primary_key)):
                 yield table.name, _told(row)
     named = select(schema.targets).join(schema.target_agents)
     for agent_id in subject.agent_ids:
-        for row in connection.execute(named.where(schema.target_agents.c.agent_id == agent_id)):
+        found = named.where(schema.target_agents.c.agent_id == agent_id)
+        for row in connection.execute(found.order_by(schema.targets.c.target_id)):
             yield schema.targets.name, _told(row)
     if subject.email is not None:
         for owner, row in rows_with_address(connection, subject.email):
@@ -161,18 +162,18 @@ def _conditions(table: Table, subject: Subject) -> Iterator[ColumnElement[bool]]
     texts = [column for column in table.c if isinstance(column.type, String)]
     if texts:
         for agent_id in subject.agent_ids:
-            yield or_(*(column.contains(agent_id, autoescape=True) for column in texts))
+            yield or_(*(column.icontains(agent_id, autoescape=True) for column in texts))
     if "uid" in table.c and subject.uids:
         yield table.c.uid.in_(subject.uids)
 
 
 def _events_of(connection: Connection, subject: Subject) -> list[AuditRow]:
     """The events that the subject made, or that name it, by ID."""
-    conditions = [_events.c.resources.contains(each, autoescape=True) for each in subject.agent_ids]
+    conditions = [_events.c.resources.icontains(each, autoescape=True) for each in subject.agent_ids]
     if subject.email is not None:
         conditions += [_events.c.who == subject.email, _events.c.uid.in_(subject.uids)]
         texts = [subject.email, *(f" ({uid})" for uid in subject.uids)]
-        conditions += [_events.c.resources.contains(text, autoescape=True) for text in texts]
+        conditions += [_events.c.resources.icontains(text, autoescape=True) for text in texts]
     found: dict[int, AuditRow] = {}
     for condition in conditions:
         for row in connection.execute(select(_events).where(condition)):

@@ -88,7 +88,7 @@ def forget_agent(connection: Connection, agent_id: str, change: Change) -> None:
 
     Left without a name, they would be measured by all agents of the account group.
     """
-    for row in connection.execute(lone(agent_id)).all():
+    for row in connection.execute(lone(agent_id).order_by(_chosen.c.target_id)).all():
         remove(connection, row.target_id, change)
     connection.execute(delete(_chosen).where(_chosen.c.agent_id == agent_id))
 

@@ -42,6 +42,7 @@ def principal_of(connection: Connection, digest: bytes, table: Table = schema.to
         .join(memberships, memberships.c.uid == users_.c.uid)
         .join(groups, groups.c.aid == memberships.c.aid)
         .where(table.c.digest == digest)
+        .order_by(memberships.c.aid)
     )
     rows = connection.execute(query).all()
     login = next((row for row in rows if row.login), None)

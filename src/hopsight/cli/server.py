@@ -54,7 +54,10 @@ AccountsOption = Annotated[
     typer.Option(
         envvar="HOPSIGHT_ACCOUNTS",
         metavar="URL",
-        help="SQLAlchemy URL of the accounts database. Default: accounts.db in --data.",
+        help=(
+            "Accounts database: sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE for several "
+            "servers. Default: accounts.db in --data."
+        ),
         show_default=False,
     ),
 ]

@@ -14,7 +14,7 @@ from msgspec import structs
 from tests.server.alerts.test_engine import RULE, Site
 from tests.server.alerts.test_mail import config_of, serving
 
-from hopsight.accounts import database
+from hopsight.accounts import engines
 from hopsight.accounts.alert_listings import StoredRule
 from hopsight.accounts.incidents import IncidentChange
 from hopsight.accounts.outbox import LEASE_S
@@ -69,7 +69,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """One whose database does not wait long for others."""
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 50)
     made = Site(tmp_path)
     yield made
     made.accounts.close()
@@ -195,7 +195,7 @@ async def test_what_was_told_and_cannot_be_noted_is_not_told_again(site: Site, r
     waiting = notifier(site)
     waiting.begin_due()
     await receiver.arrived.wait()
-    holder = apsw.Connection(str(site.data / database.FILE_NAME))
+    holder = apsw.Connection(str(site.data / engines.FILE_NAME))
     holder.execute("BEGIN IMMEDIATE")
     receiver.let_go.set()
     await idle(waiting)

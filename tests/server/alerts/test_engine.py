@@ -30,11 +30,12 @@ RULE = AlertRule(name="Slow", metric="latency", threshold=150.0)
 class Site:
     """A server's store and accounts, an account group with one rule, and time that passes in rounds."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, accounts_url: str | None = None) -> None:
         self.data = data
+        self.accounts_url = accounts_url
         self.clock = FakeClock(float(START))
         self.store = MemoryStore()
-        self.accounts = Accounts.open(None, data, self.clock)
+        self.accounts = Accounts.open(accounts_url, data, self.clock)
         self.aid = self.accounts.create_account_group("Main", self.accounts.create_organization("One"))
         self.rng = random.Random(2)
         self.engine = AlertEngine(self.store, self.accounts, self.clock)
@@ -42,7 +43,7 @@ class Site:
     def restart(self) -> None:
         """Close the accounts, and begin anew on the same files."""
         self.accounts.close()
-        self.accounts = Accounts.open(None, self.data, self.clock)
+        self.accounts = Accounts.open(self.accounts_url, self.data, self.clock)
         self.engine = AlertEngine(self.store, self.accounts, self.clock)
 
     async def measure(self, bad: bool, places: list[Dimensions] | None = None, back: int = 0) -> None:
@@ -68,13 +69,15 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """One that nothing has happened in."""
-    made = Site(tmp_path)
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    """One that nothing has happened in; its accounts are on SQLite unless a test says "postgresql"."""
+    on_postgresql = getattr(request, "param", None) == "postgresql"
+    made = Site(tmp_path, request.getfixturevalue("postgresql_url") if on_postgresql else None)
     yield made
     made.accounts.close()
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 async def test_a_bad_access_point_is_one_incident_with_its_agents_and_its_end(site: Site) -> None:
     """Opened with the cause and ten agents, resolved after K calm rounds, with what happened in words."""
     site.accounts.alerts.rules.add(site.aid, RULE)
@@ -106,6 +109,7 @@ async def test_a_round_is_looked_at_once_when_its_grace_is_over(site: Site) -> N
     assert await site.engine.run_due() == []
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 async def test_a_restart_goes_on_where_it_was(site: Site) -> None:
     """Rounds that passed while nobody looked are looked at; the incident goes on as the same one."""
     site.accounts.alerts.rules.add(site.aid, RULE)
@@ -134,6 +138,7 @@ async def test_records_that_come_late_count_in_the_rounds_after(site: Site) -> N
     assert len(site.incidents()) == 1
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 async def test_two_processes_open_one_incident(site: Site) -> None:
     """Who is second with a round changes nothing."""
     site.accounts.alerts.rules.add(site.aid, RULE)
@@ -143,6 +148,7 @@ async def test_two_processes_open_one_incident(site: Site) -> None:
     assert len(site.incidents()) == 1
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 async def test_maintenance_suppresses_and_says_what(site: Site) -> None:
     """In its time no incident is opened; its agents and the rule are listed, after it one is opened."""
     rule_id = site.accounts.alerts.rules.add(site.aid, RULE)
@@ -216,6 +222,7 @@ async def _sleep(site: Site) -> None:
     await site.store.add(AGENT_STATES, records)
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgresql"], indirect=True)
 async def test_erasing_an_agent_takes_it_out_of_incidents(site: Site) -> None:
     """Nothing of it is left in any table; a rule that named it in a filter admits nobody else for that."""
     agent_id = "3fde6422-f119-40e1-ae32-d08a1243c038"

@@ -26,6 +26,7 @@ def events(server: Any, name: str) -> list[Any]:
     return [event for event in found if event.event == name]
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_a_password_opens_the_page_that_was_asked_for(server: Any) -> None:
     """From a page to the form, and with the password back to it, signed in, which is in the log."""
     await server.add(sample_record(random.Random(1)))
@@ -51,6 +52,7 @@ async def test_a_password_opens_the_page_that_was_asked_for(server: Any) -> None
     assert (last.who, last.aid, last.ip_address) == (EMAIL, server.aid, "127.0.0.1")
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_a_token_that_is_pasted_opens_them_too(server: Any) -> None:
     """With white space around it, as it is copied; a wrong one does not."""
     async with person(server) as client:
@@ -94,6 +96,7 @@ async def test_signing_in_gives_an_id_that_nobody_knew(server: Any) -> None:
         assert sign_ins.authenticate(old) is None
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_signing_out_ends_the_session(server: Any) -> None:
     """In the server, not in the browser alone: who kept the cookie has nothing."""
     async with person(server) as client:
@@ -182,6 +185,7 @@ async def test_nobody_learns_who_has_an_account(server: Any) -> None:
     assert set(answers) == {(403, "E-mail address or password is wrong.")}
 
 
+@pytest.mark.parametrize("server", ["sqlite", "postgresql"], indirect=True)
 async def test_too_many_wrong_passwords_lock_an_account(server: Any) -> None:
     """Ten in a minute, from wherever: then the right one is not looked at, either, for the rest of it.
 

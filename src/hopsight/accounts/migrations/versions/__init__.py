@@ -1,0 +1,1 @@
+"""One file for each version of the tables, named after what came with it."""
