@@ -20,6 +20,8 @@ IDLE_TIMEOUT_MS: Final = 60_000
 MIGRATION_TIMEOUT_MS: Final = 600_000
 """How long a server that starts waits for another one that brings the tables up to date."""
 CONNECT_TIMEOUT_S: Final = 3
+SILENCE_TIMEOUT_MS: Final = 10_000
+"""For so long what was sent may go unacknowledged by PostgreSQL's machine."""
 POOL_TIMEOUT_S: Final = 10
 WRITERS_LOCK: Final = 0x686F7073
 """The advisory lock that those who write hold: "hops". Locks are of one database, so it is ours alone."""
@@ -101,7 +103,8 @@ def _postgresql(url: URL) -> Engine:
         "client_encoding": "utf8",
         "application_name": "hopsight",
         "connect_timeout": CONNECT_TIMEOUT_S,
-        # A server that is gone without a word is noticed in half a minute.
+        # A machine that is gone without a word is noticed: when something was sent, and when nothing was.
+        "tcp_user_timeout": SILENCE_TIMEOUT_MS,
         "keepalives_idle": 15,
         "keepalives_interval": 5,
         "keepalives_count": 3,
@@ -109,7 +112,7 @@ def _postgresql(url: URL) -> Engine:
     given = {name: value for name, value in options.items() if name not in url.query}
     try:
         engine = create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT_S, connect_args=given)
-    except ModuleNotFoundError:
+    except ImportError:
         accepted = "an installation with its driver: pip install 'hopsight[server,postgresql]'"
         raise ConfigError("accounts URL", "postgresql://...", accepted) from None
     _check_options(engine)

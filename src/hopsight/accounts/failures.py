@@ -12,7 +12,9 @@ from hopsight.clock import Clock
 from hopsight.errors import ConflictError, InvalidValueError, StoreUnavailableError
 
 PAUSE_S: Final = 1.0
-"""For so long after PostgreSQL was away nobody tries: each try may hold up everything else for seconds."""
+"""For so long after PostgreSQL was away nobody tries, at least."""
+PAUSE_TIMES: Final = 3.0
+"""And for so many times as long as it took to find out: meanwhile everything else was held up."""
 
 _AWAY: Final = "The accounts database is not available"
 # PostgreSQL's classes of errors that are about the connection, who connects, resources, and shutting down.
@@ -44,7 +46,8 @@ class Failures:
             InvalidValueError: a text or number is none that a database takes.
             StoreUnavailableError: anything else that the database says.
         """
-        if self._clock.monotonic() < self._away_until_s:
+        began_s = self._clock.monotonic()
+        if began_s < self._away_until_s:
             raise StoreUnavailableError(_AWAY)
         try:
             yield
@@ -54,13 +57,14 @@ class Failures:
             accepted = "text without NUL characters, and numbers of 64 bits"
             raise InvalidValueError("value", "(not shown)", accepted) from error
         except (DBAPIError, PoolTimeoutError) as error:
-            raise self._unavailable(error) from error
+            raise self._unavailable(error, began_s) from error
 
-    def _unavailable(self, error: DBAPIError | PoolTimeoutError) -> StoreUnavailableError:
+    def _unavailable(self, error: DBAPIError | PoolTimeoutError, began_s: float) -> StoreUnavailableError:
         if not self._is_remote:
             return StoreUnavailableError(f"{_AWAY}: {reason_of(error)}")
         if _is_away(error):
-            self._away_until_s = self._clock.monotonic() + PAUSE_S
+            now_s = self._clock.monotonic()
+            self._away_until_s = now_s + max(PAUSE_S, PAUSE_TIMES * (now_s - began_s))
         _log.warning("accounts database not available", reason=reason_of(error))
         return StoreUnavailableError(_AWAY)
 
