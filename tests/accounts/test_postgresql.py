@@ -246,6 +246,14 @@ def test_a_wrong_url_is_refused_without_its_password(data: Path, clock: FakeCloc
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["postgres", "postgresql+psycopg"])
+def test_it_has_several_names(postgresql_url: str, data: Path, clock: FakeClock, kind: str) -> None:
+    """URLs as other programs spell them lead to the same database."""
+    accounts = Accounts.open(postgresql_url.replace("postgresql", kind, 1), data, clock)
+    assert accounts.organizations() == []
+    accounts.close()
+
+
 def test_a_database_that_cannot_be_used_says_why(postgresql_url: str, data: Path, clock: FakeClock) -> None:
     """Who starts a server reads PostgreSQL's own reason, and no password."""
     url = make_url(postgresql_url)

@@ -176,7 +176,7 @@ class Accounts(OrganizationAccounts):
             return tokens.listing(connection)
 
     def delete_token(self, token_id: int, by: Actor = CONSOLE) -> None:
-        """Delete a token: it is refused from now on, in every process."""
+        """Delete a token: it is refused from now on; by other servers on PostgreSQL, two seconds later."""
         with self._database.write() as connection:
             console_users.remove_token(connection, token_id, self._change(by))
 
