@@ -226,3 +226,17 @@ def test_a_database_of_today_needs_no_alembic(
     again = Accounts.open(accounts_url, data, clock)
     assert again.organizations() == []
     again.close()
+
+
+def test_without_alembic_it_says_what_to_install(
+    data: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Code that is newer than what was installed with it leaves an old file as it is."""
+    write_old(VERSIONS[0], data)
+    with monkeypatch.context() as patched:
+        patched.delattr(migrations, "upgrading")
+        for name in ("alembic", "hopsight.accounts.migrations.upgrading"):
+            patched.setitem(sys.modules, name, None)
+        with pytest.raises(ConfigError, match="hopsight\\[server\\]"):
+            Accounts.open(None, data, clock)
+    Accounts.open(None, data, clock).close()

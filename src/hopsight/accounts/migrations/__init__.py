@@ -37,10 +37,17 @@ def migrate(connection: Connection) -> None:
         _adopt(connection, found)
     version = connection.execute(select(alembic_version.c.version_num)).scalar_one()
     if version != NEWEST:
-        # Late: Alembic takes longer to import than all that is done in a database of today.
-        from hopsight.accounts.migrations import upgrading  # noqa: PLC0415
+        _upgrade(connection, version)
 
-        upgrading.upgrade(connection, version)
+
+def _upgrade(connection: Connection, version: str) -> None:
+    # Late: Alembic takes longer to import than all that is done in a database of today.
+    try:
+        from hopsight.accounts.migrations import upgrading  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        accepted = "an installation that brings databases up to date: pip install 'hopsight[server]'"
+        raise ConfigError("installation", f"no {error.name}", accepted) from None
+    upgrading.upgrade(connection, version)
 
 
 def _create(connection: Connection) -> None:
