@@ -19,6 +19,7 @@ from hopsight.server.alerts.doors import doors_of
 from hopsight.server.alerts.job import keep_watch
 from hopsight.server.alerts.messages import NotTakenError
 from hopsight.server.alerts.trial import try_recipients
+from hopsight.server.places.atlas import Atlas
 from hopsight.simulation.alerts import example_rules, example_window
 from hopsight.simulation.conditions import OUTAGE_BLOCK_S, outage_in
 from hopsight.simulation.run import Plan, simulate
@@ -129,7 +130,13 @@ async def test_rounds_of_simulated_data_are_due_when_the_demo_says_so(
     server.accounts.alerts.rules.add(server.aid, example_rules(AGENTS)[0])
     watching = asyncio.create_task(
         keep_watch(
-            server.store, server.accounts, SystemClock(), random.Random(1), server.config, "http://127.0.0.1"
+            server.store,
+            server.accounts,
+            SystemClock(),
+            random.Random(1),
+            server.config,
+            "http://127.0.0.1",
+            Atlas(),
         )
     )
     done, _ = await asyncio.wait({watching}, timeout=0.5)

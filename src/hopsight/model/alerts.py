@@ -14,18 +14,20 @@ DAY_S: Final = 86_400
 WEEK_S: Final = 7 * DAY_S
 
 Metric = Literal["latency", "loss", "jitter", "verdict", "no-data"]
-CauseName = Literal["bssid", "gateway", "networkId", "vpnTarget", "visitedSite", "domain"]
-"""Keys of ``FILTERS``: so a cause can be looked at with the same words."""
+CauseName = Literal["bssid", "gateway", "networkId", "vpnTarget", "provider", "visitedSite", "domain"]
+"""Keys of ``FILTERS``, so that a cause can be looked at with the same words; the provider is none."""
 
-CAUSE_COLUMNS: Final[dict[CauseName, str]] = {
+CAUSE_COLUMNS: Final[dict[CauseName, str | None]] = {
     "bssid": "bssid",
     "gateway": "gateway",
     "networkId": "network_id",
     "vpnTarget": "vpn_target",
+    "provider": None,
     "visitedSite": "visited_site",
     "domain": "domain",
 }
-"""What agents may share, from the device outwards, and the field of ``Dimensions`` that it is."""
+"""What agents may share, from the device outwards, and the field of ``Dimensions`` that it is; None: it is of
+agents, not of sessions."""
 
 
 class AlertFilter(Struct, frozen=True, forbid_unknown_fields=True):

@@ -107,7 +107,7 @@ async def serve(
                     keep_young(store, metrics, clock, config.keep_s),
                     _flush_sightings(accounts, clock),
                     keep_prepared(store, accounts, clock),
-                    keep_watch(store, accounts, clock, rng, config, url),
+                    keep_watch(store, accounts, clock, rng, config, url, app.services.atlas),
                 ):
                     await server.serve([listener])
 

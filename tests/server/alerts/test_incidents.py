@@ -11,6 +11,7 @@ from hopsight.model.alerts import AlertFilter, AlertRule, Cause
 from hopsight.model.dimensions import Dimensions
 from hopsight.server.alerts.evaluation import Round, judge, judge_silence, summarize_round
 from hopsight.server.alerts.incidents import OpenIncident, Step, advance
+from hopsight.server.alerts.texts import cause_of
 
 RULE = AlertRule(name="Slow", metric="latency", threshold=150.0)
 SITES = ("mail.example.com", "crm.example.org", "wiki.example.net")
@@ -155,6 +156,30 @@ def test_sites_that_fail_together_are_one_incident_of_their_domain() -> None:
         RULE, places, lambda place, number: 300.0 * (place.domain == "cloud.example" and 10 <= number < 40)
     )
     assert found == [("opened", "domain=cloud.example"), ("resolved", "domain=cloud.example")]
+
+
+def test_agents_of_one_provider_are_one_incident_of_it() -> None:
+    """People at home share no gateway and no network: what they have in common is who connects them."""
+    homes = [
+        msgspec.structs.replace(
+            place,
+            bssid=f"02:{place.agent_id}",
+            gateway=f"192.168.{place.agent_id[-1]}.1",
+            network_id=place.agent_id,
+        )
+        for place in fleet(offices=1)
+    ]
+    providers = {
+        place.agent_id: "AS64500 Slow" if place.agent_id < "agent-0-2" else "AS64501 Well" for place in homes
+    }
+    rounds = rounds_of(
+        RULE, homes, lambda place, _: 300.0 * (providers[place.agent_id] == "AS64500 Slow"), range(5)
+    )
+    verdicts = judge(RULE, rounds)
+    (step,) = advance(RULE, [], verdicts, providers)
+    assert (step.cause.dimension, step.cause.value) == ("provider", "AS64500 Slow")
+    assert len(step.agents) == 20
+    assert cause_of(step.cause) == "provider AS64500 Slow"
 
 
 def test_what_a_cause_leaves_behind_as_it_fades_is_its_own_incident_no_more() -> None:

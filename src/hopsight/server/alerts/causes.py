@@ -19,6 +19,7 @@ from hopsight.server.alerts.evaluation import Unit
 
 Places = Mapping[Unit, Dimensions]
 
+NOBODY: Final[Mapping[str, str]] = {}
 MIN_SHARE: Final = 0.5
 """A value explains nothing when more speaks against it than for it."""
 
@@ -50,15 +51,18 @@ class _Candidate(Struct, frozen=True, kw_only=True):
         return self.speaks_for - self.speaks_against, self.is_contrast, -order
 
 
-def find_causes(failing: Places, good: Places, min_agents: int) -> list[Found]:
+def find_causes(
+    failing: Places, good: Places, min_agents: int, providers: Mapping[str, str] = NOBODY
+) -> list[Found]:
     """Group units that fail by what explains most of them first; too few agents are no group.
 
-    Those that nothing explains are the last group, with a cause that names nothing.
+    Those that nothing explains are the last group, with a cause that names nothing. ``providers``: of agents.
     """
     found = []
     left = dict(failing)
     while agents_of(left) >= min_agents:
-        best = max(_candidates(left, failing, good, min_agents), key=lambda each: each.rank, default=None)
+        candidates = _candidates(left, failing, good, min_agents, providers)
+        best = max(candidates, key=lambda each: each.rank, default=None)
         if best is None:
             found.append(Found(Cause(failing=agents_of(left)), frozenset(left)))
             break
@@ -73,9 +77,11 @@ def agents_of(units: Collection[Unit]) -> int:
     return len({unit.agent_id for unit in units})
 
 
-def _candidates(left: Places, failing: Places, good: Places, min_agents: int) -> Iterator[_Candidate]:
+def _candidates(
+    left: Places, failing: Places, good: Places, min_agents: int, providers: Mapping[str, str]
+) -> Iterator[_Candidate]:
     for dimension, column in CAUSE_COLUMNS.items():
-        open_, ill, well = (_by_value(places, column) for places in (left, failing, good))
+        open_, ill, well = (_by_value(places, column, providers) for places in (left, failing, good))
         for value, units in open_.items():
             agents = agents_of(units)
             if agents < min_agents:
@@ -110,10 +116,10 @@ def _weighed(units: Collection[Unit], ill: Collection[Unit], well: Collection[Un
     return speaks_for, speaks_against
 
 
-def _by_value(places: Places, column: str) -> dict[str, frozenset[Unit]]:
+def _by_value(places: Places, column: str | None, providers: Mapping[str, str]) -> dict[str, frozenset[Unit]]:
     found: defaultdict[str, set[Unit]] = defaultdict(set)
     for unit, place in places.items():
-        value = getattr(place, column)
+        value = providers.get(unit.agent_id) if column is None else getattr(place, column)
         if value is not None:
             found[value].add(unit)
     return {value: frozenset(units) for value, units in found.items()}

@@ -21,6 +21,7 @@ from hopsight.model.alerts import RULE_ROUND_S, AlertRule
 from hopsight.model.dimensions import USER_SESSIONS
 from hopsight.model.ids import round_of
 from hopsight.model.query import Query
+from hopsight.server.alerts.causes import NOBODY
 from hopsight.server.alerts.evaluation import (
     SILENT_AFTER_ROUNDS,
     Unit,
@@ -49,6 +50,8 @@ Teller = Callable[[int, Told], Awaitable[None]]
 """Is told of what was found in an account group."""
 Reader = Callable[[Query], Awaitable[list[Measurement]]]
 """Gives the measurements that a question admits."""
+ProvidersOf = Callable[[int], Mapping[str, str]]
+"""Gives the providers of an account group's agents, by agent ID."""
 
 
 class AlertEngine:
@@ -59,11 +62,20 @@ class AlertEngine:
         accounts: where rules and incidents are.
         clock: the time.
         read: how measurements are read; None: from the store, each time anew.
+        providers_of: the providers of an account group's agents; None: they are not known.
     """
 
-    def __init__(self, store: Store, accounts: Accounts, clock: Clock, read: Reader | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        accounts: Accounts,
+        clock: Clock,
+        read: Reader | None = None,
+        providers_of: ProvidersOf | None = None,
+    ) -> None:
         self._store = store
         self._read_measurements = read or store.measurements
+        self._providers_of = providers_of or (lambda _: NOBODY)
         self._accounts = accounts
         self._clock = clock
 
@@ -125,7 +137,7 @@ class AlertEngine:
             judged = await asyncio.to_thread(_judged, rule, rounds[-_rounds_of(rule) :], excused)
             verdicts = self._spared(rule, judged, windows, round_id)
             known = {each.incident_id: each for each in opened if each.rule_id == rule.rule_id}
-            changes += self._advanced(rule, known, verdicts)
+            changes += self._advanced(rule, known, verdicts, self._providers_of(aid))
         return incidents.advance(aid, round_id, int(self._clock.now()), changes)
 
     async def _read(self, aid: int, rules: Sequence[StoredRule], round_id: int) -> list[list[Measurement]]:
@@ -140,7 +152,11 @@ class AlertEngine:
         ]
 
     def _advanced(
-        self, rule: StoredRule, known: Mapping[int, Incident], verdicts: Verdicts
+        self,
+        rule: StoredRule,
+        known: Mapping[int, Incident],
+        verdicts: Verdicts,
+        providers: Mapping[str, str],
     ) -> list[IncidentChange]:
         incidents = self._accounts.alerts.incidents
         opened = [
@@ -162,7 +178,7 @@ class AlertEngine:
                 resolved=step.name == "resolved",
                 events=events_of(rule.rule, step),
             )
-            for step in advance(rule.rule, opened, verdicts)
+            for step in advance(rule.rule, opened, verdicts, providers)
         ]
 
     def _spared(

@@ -1,12 +1,12 @@
 """What a round does to the incidents of a rule: opened, gone on, calmer, resolved. Functions over numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from hopsight.model.alerts import AlertRule, Cause
-from hopsight.server.alerts.causes import Found, find_causes
+from hopsight.server.alerts.causes import NOBODY, Found, find_causes
 from hopsight.server.alerts.evaluation import Verdicts
 
 SAME_SHARE: Final = 0.5
@@ -49,9 +49,14 @@ class Step(Struct, frozen=True, kw_only=True):
     calm_rounds: int = 0
 
 
-def advance(rule: AlertRule, opened: Sequence[OpenIncident], verdicts: Verdicts) -> list[Step]:
-    """Take the incidents of a rule one round on."""
-    found = find_causes(verdicts.failing, verdicts.good, rule.min_agents)
+def advance(
+    rule: AlertRule,
+    opened: Sequence[OpenIncident],
+    verdicts: Verdicts,
+    providers: Mapping[str, str] = NOBODY,
+) -> list[Step]:
+    """Take the incidents of a rule one round on; ``providers``: those of agents."""
+    found = find_causes(verdicts.failing, verdicts.good, rule.min_agents, providers)
     found, pairs = _with_rest(found, _paired(found, opened))
     steps = [_step(one, pairs.get(place), verdicts) for place, one in enumerate(found)]
     met = {incident.incident_id for incident in pairs.values()}

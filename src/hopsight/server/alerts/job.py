@@ -9,11 +9,19 @@ from hopsight.config import ServerConfig
 from hopsight.server.alerts.doors import doors_of
 from hopsight.server.alerts.engine import AlertEngine, watch
 from hopsight.server.alerts.notifier import Notifier
+from hopsight.server.alerts.providers import Providers
+from hopsight.server.places.atlas import Atlas
 from hopsight.storage.store import Store
 
 
 async def keep_watch(
-    store: Store, accounts: Accounts, clock: Clock, rng: random.Random, config: ServerConfig, url: str
+    store: Store,
+    accounts: Accounts,
+    clock: Clock,
+    rng: random.Random,
+    config: ServerConfig,
+    url: str,
+    atlas: Atlas,
 ) -> None:
     """Hold rules against rounds until cancelled; ``url``: where people reach this server.
 
@@ -23,7 +31,9 @@ async def keep_watch(
     try:
         async with asyncio.TaskGroup() as both:
             if not config.simulated:
-                both.create_task(watch(AlertEngine(store, accounts, clock), clock, notifier.tell))
+                providers = Providers(accounts, atlas, clock)
+                engine = AlertEngine(store, accounts, clock, providers_of=providers.of)
+                both.create_task(watch(engine, clock, notifier.tell))
             both.create_task(notifier.run())
     finally:
         await notifier.close()

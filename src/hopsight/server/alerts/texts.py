@@ -17,6 +17,7 @@ CAUSES: Final = {
     "gateway": "gateway",
     "networkId": "network",
     "vpnTarget": "VPN endpoint",
+    "provider": "provider",
     "visitedSite": "destination",
     "domain": "destinations of",
 }

@@ -7,6 +7,7 @@ from litestar.connection import Request
 
 from hopsight.accounts.alert_listings import Incident, StoredRule
 from hopsight.errors import InvalidValueError
+from hopsight.model.dimensions import FILTERS
 from hopsight.model.times import TimeRange
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
@@ -115,7 +116,7 @@ async def _incident(visitor: Visitor, text: str) -> Answer:
         suppressed=suppressed_rows(accounts.alerts.rules, aid, incident),
         look_url=look.url(OVERVIEW_PATH),
         rule_url=_rule_url(visitor, incident),
-        has_cause=incident.cause.dimension is not None,
+        has_cause=incident.cause.dimension in FILTERS,
     )
 
 
@@ -139,7 +140,8 @@ def look_of(visitor: Visitor, incident: Incident) -> View:
         filters=tuple(SearchFilter(each.key, each.values) for each in incident.rule.filters),
     )
     cause = incident.cause
-    if cause.dimension is None or cause.value is None:
+    # No filter narrows to a provider.
+    if cause.dimension is None or cause.dimension not in FILTERS or cause.value is None:
         return look
     alone = tuple(each for each in look.filters if each.key != cause.dimension)
     narrowed = View(aid=look.aid, time_range=look.time_range, window=None, filters=alone)

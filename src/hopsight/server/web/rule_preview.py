@@ -1,13 +1,16 @@
 """What a rule would find if it were looked at now: one step of the engine, of which nothing is written."""
 
+from collections.abc import Mapping
+
 from msgspec import structs
 
 from hopsight.accounts.alert_checks import checked_rule
 from hopsight.model.alerts import AlertRule
 from hopsight.model.times import format_utc
-from hopsight.server.alerts.causes import agents_of, find_causes
+from hopsight.server.alerts.causes import NOBODY, agents_of, find_causes
 from hopsight.server.alerts.engine import AlertEngine
 from hopsight.server.alerts.evaluation import Verdicts
+from hopsight.server.alerts.providers import Providers
 from hopsight.server.alerts.texts import cause_of
 from hopsight.server.services import Services
 
@@ -23,17 +26,20 @@ async def preview_rule(services: Services, aid: int, rule: AlertRule) -> list[st
     checked = checked_rule(structs.replace(rule, webhooks=(), emails=(), services=()), {})
     engine = AlertEngine(services.store, services.accounts, services.clock)
     newest, verdicts = await engine.judge_newest(aid, checked)
-    return preview_sentences(checked, newest, verdicts)
+    providers = Providers(services.accounts, services.atlas, services.clock).of(aid)
+    return preview_sentences(checked, newest, verdicts, providers)
 
 
-def preview_sentences(rule: AlertRule, newest: int, verdicts: Verdicts) -> list[str]:
+def preview_sentences(
+    rule: AlertRule, newest: int, verdicts: Verdicts, providers: Mapping[str, str] = NOBODY
+) -> list[str]:
     """Who fails, and which incidents that would be. Pure."""
     failing, good = agents_of(verdicts.failing), agents_of(verdicts.good)
     if not failing and not good:
         return [f"Up to the round of {format_utc(newest)} UTC there is no session that it looks at."]
     both = agents_of([*verdicts.failing, *verdicts.good])
     said = [f"In the rounds up to {format_utc(newest)} UTC {failing} of {_agents(both)} fail."]
-    found = find_causes(verdicts.failing, verdicts.good, rule.min_agents)
+    found = find_causes(verdicts.failing, verdicts.good, rule.min_agents, providers)
     said += [
         f"It would be an incident of {_agents(agents_of(each.units))}: {cause_of(each.cause)}."
         for each in found
