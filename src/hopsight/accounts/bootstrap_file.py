@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from hopsight.durable import sync_directory
 from hopsight.errors import ConfigError
 
 FILE_NAME: Final = "bootstrap.json"
@@ -58,12 +59,4 @@ def write_bootstrap(data: Path, bootstrap: Bootstrap) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
-    _sync_directory(data)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_directory(data)

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
+from hopsight.durable import sync_directory
 from hopsight.errors import HopsightError
 from hopsight.model.connection import ConnectionString
 from hopsight.model.ids import UUID_PATTERN
@@ -118,20 +119,9 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise HopsightError(f"Cannot write {path}: {error.strerror}") from None
-
-
-def _sync_directory(directory: Path) -> None:
-    # Windows cannot open directories, and makes renames durable by itself.
-    if os.name != "posix":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _digest(key: str) -> str:

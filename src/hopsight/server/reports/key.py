@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from hopsight.durable import sync_directory
 from hopsight.errors import ConfigError, StoreUnavailableError
 
 KEY_FILE: Final = "report-key.pem"
@@ -82,15 +83,3 @@ def _make(path: Path) -> None:
         sync_directory(path.parent)
     finally:
         Path(beside).unlink()
-
-
-def sync_directory(directory: Path) -> None:
-    """See to it that the names in a directory are on disk."""
-    # Windows cannot open directories, and makes names durable by itself.
-    if os.name != "posix":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 
 from hopsight.clock import Clock
 from hopsight.config import DAY_S, ServerConfig
+from hopsight.durable import sync_directory
 from hopsight.errors import (
     ConfigError,
     ConflictError,
@@ -27,7 +28,7 @@ from hopsight.errors import (
     StoreUnavailableError,
 )
 from hopsight.server.reports.document import MAX_DOCUMENT_BYTES, Report, decode_report, encode_report
-from hopsight.server.reports.key import own_key, read_key, sync_directory
+from hopsight.server.reports.key import own_key, read_key
 from hopsight.server.reports.signing import (
     MAX_ENVELOPE_BYTES,
     Checked,

@@ -1,6 +1,6 @@
 """Pages of one maintenance window: when it is, what it is about, and who would have failed but for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from litestar import get, post
@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from hopsight.accounts.alert_listings import StoredWindow, Suppressed
 from hopsight.errors import ConflictError, InvalidValueError
+from hopsight.model.alerts import MaintenanceWindow
 from hopsight.model.times import format_utc
 from hopsight.server.api.acting import WRITERS
 from hopsight.server.api.answers import Answer
@@ -16,7 +17,7 @@ from hopsight.server.web.admin.door import administer, posted, with_group
 from hopsight.server.web.alert_texts import window_row
 from hopsight.server.web.alerts import PATH as ALERTS_PATH
 from hopsight.server.web.filter_rows import FILTER_KEYS, MAX_FILTERS
-from hopsight.server.web.forms import see_other
+from hopsight.server.web.forms import Form, see_other
 from hopsight.server.web.refusals import REFUSALS, refusal
 from hopsight.server.web.rule_fields import OVERALL, Errors
 from hopsight.server.web.rule_pages import number_in_path
@@ -60,22 +61,15 @@ async def add_window(request: Request[Any, Any, Any]) -> Answer:
     """Plan maintenance, or say what is wrong with it."""
     try:
         visitor, form = await posted(request)
-        fields = window_fields_from(form)
-        if form.one("more"):
-            return _form(visitor, fields, more=True)
-        window, errors = window_of(fields)
-        if window is None:
-            return _form(visitor, fields, errors=errors)
-        try:
-            rules = visitor.services.accounts.alerts.rules
-            window_id = rules.add_window(visitor.group.aid, window, visitor.actor)
-        except InvalidValueError as error:
-            return _form(visitor, fields, errors=window_errors_of(error))
-        except ConflictError as error:
-            return _form(visitor, fields, errors={OVERALL: str(error)})
+        rules, aid = visitor.services.accounts.alerts.rules, visitor.group.aid
+
+        def add(window: MaintenanceWindow) -> str:
+            window_id = rules.add_window(aid, window, visitor.actor)
+            return with_group(visitor, f"{PATH}/{window_id}", done="added")
+
+        return _take(visitor, form, None, add)
     except REFUSALS as error:
         return refusal(request.scope, error)
-    return see_other(with_group(visitor, f"{PATH}/{window_id}", done="added"))
 
 
 @get(f"{PATH}/{{windowId:str}}")
@@ -95,20 +89,16 @@ async def change_window(request: Request[Any, Any, Any]) -> Answer:
     """Write a window anew, or say what is wrong with it."""
     try:
         visitor, form = await posted(request)
-        stored, fields = _find(visitor, request), window_fields_from(form)
-        if form.one("more"):
-            return _form(visitor, fields, stored=stored, more=True)
-        window, errors = window_of(fields)
-        if window is None:
-            return _form(visitor, fields, stored=stored, errors=errors)
-        try:
-            rules = visitor.services.accounts.alerts.rules
-            rules.change_window(visitor.group.aid, stored.window_id, window, visitor.actor)
-        except InvalidValueError as error:
-            return _form(visitor, fields, stored=stored, errors=window_errors_of(error))
+        stored = _find(visitor, request)
+        rules, aid = visitor.services.accounts.alerts.rules, visitor.group.aid
+
+        def change(window: MaintenanceWindow) -> str:
+            rules.change_window(aid, stored.window_id, window, visitor.actor)
+            return with_group(visitor, f"{PATH}/{stored.window_id}", done="saved")
+
+        return _take(visitor, form, stored, change)
     except REFUSALS as error:
         return refusal(request.scope, error)
-    return see_other(with_group(visitor, f"{PATH}/{stored.window_id}", done="saved"))
 
 
 @get(f"{PATH}/{{windowId:str}}/delete")
@@ -147,6 +137,24 @@ async def delete_window(request: Request[Any, Any, Any]) -> Answer:
 def _find(visitor: Visitor, request: Request[Any, Any, Any]) -> StoredWindow:
     window_id = number_in_path(request, "windowId")
     return visitor.services.accounts.alerts.rules.window(visitor.group.aid, window_id)
+
+
+def _take(
+    visitor: Visitor, form: Form, stored: StoredWindow | None, save: Callable[[MaintenanceWindow], str]
+) -> Answer:
+    """Do what the form that was sent asks for; ``save`` writes the window, and says where to go on."""
+    fields = window_fields_from(form)
+    if form.one("more"):
+        return _form(visitor, fields, stored=stored, more=True)
+    window, errors = window_of(fields)
+    if window is None:
+        return _form(visitor, fields, stored=stored, errors=errors)
+    try:
+        return see_other(save(window))
+    except InvalidValueError as error:
+        return _form(visitor, fields, stored=stored, errors=window_errors_of(error))
+    except ConflictError as error:
+        return _form(visitor, fields, stored=stored, errors={OVERALL: str(error)})
 
 
 def _form(  # each a part of one page
