@@ -95,14 +95,16 @@ async def test_what_is_not_taken_is_tried_again(service: Service, status: int) -
 @pytest.mark.parametrize(
     ("kind", "host"),
     [
-        *product(("mmost", "gotify", "rocket"), ("127.0.0.1", "localhost", "[::1]", "2130706433")),
+        *product(
+            ("mmost", "gotify", "rocket", "workflows"), ("127.0.0.1", "localhost", "[::1]", "2130706433")
+        ),
         *product(("ntfy",), ("127.0.0.1", "localhost", "[::1]", "0.0.0.0")),
     ],
 )
 async def test_this_machine_is_not_told_unless_allowed(service: Service, host: str, kind: str) -> None:
     """By number, by name, and by other ways to write the number: refused before anything is connected."""
     user = "user:pass@" if kind == "rocket" else ""
-    url = f"{kind}://{user}{host}:{service.port}/{TOKEN}"
+    url = f"{kind}://{user}{host}:{service.port}/{TOKEN}/{TOKEN}"
     with pytest.raises(NotTakenError) as caught:
         await ChatClient(allow_local=False).tell(url, MESSAGE)
     assert caught.value.permanent

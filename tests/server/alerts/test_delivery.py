@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.server.alerts.test_engine import RULE, Site
 from tests.server.alerts.test_mail import config_of, serving
 
 from hopsight.accounts import engines
-from hopsight.accounts.alert_listings import StoredRule
+from hopsight.accounts.alert_listings import StoredRule, Waiting
 from hopsight.accounts.incidents import IncidentChange
 from hopsight.accounts.outbox import LEASE_S
 from hopsight.config import ServerConfig
@@ -23,7 +23,7 @@ from hopsight.model.alerts import Cause, ChatService, Webhook
 from hopsight.server.alerts import telling, webhooks
 from hopsight.server.alerts.doors import Doors, doors_of
 from hopsight.server.alerts.messages import IncidentMessage, NotTakenError, trial_message
-from hopsight.server.alerts.notifier import BACKOFF_S, Notifier
+from hopsight.server.alerts.notifier import BACKOFF_S, REST_S, Notifier
 
 pytestmark = pytest.mark.anyio
 
@@ -204,6 +204,7 @@ async def test_what_was_told_and_cannot_be_noted_is_not_told_again(site: Site, r
     assert events(site, incident_id) == []
     holder.execute("ROLLBACK")
     holder.close()
+    site.clock.advance(REST_S)
     await settle(waiting, site, incident_id, 2)
     assert len(receiver.came) == 2
 
@@ -223,6 +224,33 @@ async def test_a_write_that_fails_holds_up_the_note_alone(site: Site, receiver: 
     assert events(site, incident_id) == []
     with site.accounts._database.write() as connection:
         connection.exec_driver_sql("DROP TRIGGER full_disk")
+    site.clock.advance(REST_S)
+    await settle(waiting, site, incident_id, 1)
+    assert len(receiver.came) == 1
+
+
+async def test_a_database_that_is_held_is_left_alone_for_a_while(
+    site: Site, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look may wait for the lock, and requests are answered by the same loop: one in ten seconds."""
+    incident_id = open_incident(site, add_rule(site, receiver.hook("a")))
+    holder = apsw.Connection(str(site.data / engines.FILE_NAME))
+    holder.execute("BEGIN IMMEDIATE")
+    looks: list[int] = []
+    claim = site.accounts.alerts.outbox.claim
+
+    def counted(now_s: int, *, most: int, busy: Collection[tuple[int, str, str]]) -> list[Waiting]:
+        looks.append(now_s)
+        return claim(now_s, most=most, busy=busy)
+
+    waiting = notifier(site)
+    monkeypatch.setattr(waiting._outbox, "claim", counted)
+    for _ in range(5):
+        waiting.begin_due()
+        site.clock.advance(2)
+    assert len(looks) == 1
+    holder.execute("ROLLBACK")
+    holder.close()
     await settle(waiting, site, incident_id, 1)
     assert len(receiver.came) == 1
 

@@ -24,6 +24,8 @@ AT_ONCE: Final = 8
 BACKOFF_S: Final = (2.0, 10.0, 60.0, 300.0, 900.0, 3_600.0, 7_200.0)
 """How long to wait before each try after the first: three hours and a half in all."""
 POLL_S: Final = 2.0
+REST_S: Final = 10.0
+"""A database that is not to be had is left alone for so long: every look at it may wait for a lock."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class Notifier:
         self._under_way: dict[asyncio.Task[None], Waiting] = {}
         # What is over, but could not be written down: it must not be sent again meanwhile.
         self._unwritten: dict[int, tuple[Waiting, Callable[[], None]]] = {}
+        self._rests_until_s = float("-inf")
 
     async def run(self) -> None:
         """Tell what is due, until cancelled."""
@@ -64,6 +67,8 @@ class Notifier:
 
     def begin_due(self) -> None:
         """Begin to tell what is due, as far as there is room."""
+        if self._clock.monotonic() < self._rests_until_s:
+            return
         try:
             self._write_down()
             busy = {each.address for each in self._under_way.values()}
@@ -71,7 +76,7 @@ class Notifier:
             room = AT_ONCE - len(self._under_way)
             claimed = self._outbox.claim(int(self._clock.now()), most=room, busy=busy)
         except (StoreUnavailableError, ConflictError) as error:
-            _log.warning("notifications wait", reason=str(error))
+            self._rest("notifications wait", error)
             return
         for each in claimed:
             task = asyncio.ensure_future(self._send(each))
@@ -157,7 +162,11 @@ class Notifier:
         try:
             self._write_down()
         except (StoreUnavailableError, ConflictError) as error:
-            _log.warning("what became of a notification is noted later", reason=str(error))
+            self._rest("what became of a notification is noted later", error)
+
+    def _rest(self, what: str, error: Exception) -> None:
+        _log.warning(what, reason=str(error))
+        self._rests_until_s = self._clock.monotonic() + REST_S
 
     def _write_down(self) -> None:
         for outbox_id, (_, write) in list(self._unwritten.items()):

@@ -1,4 +1,4 @@
-"""Tables of the alerts: incidents, rules (of webhooks the hosts alone), and maintenance."""
+"""Tables of the alerts: incidents, rules (of who is told what everybody may see), and maintenance."""
 
 from typing import Final
 
@@ -63,7 +63,7 @@ async def _rules(visitor: Visitor) -> Table:
     return Table(
         columns=(
             "rule_id", "name", "metric", "threshold", "verdict", "rounds", "of_rounds", "clear_rounds",
-            "min_agents", "filters", "webhook_hosts", "enabled",
+            "min_agents", "filters", "told", "enabled",
         ),
         rows=rows,
     )  # fmt: skip
