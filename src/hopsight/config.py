@@ -67,6 +67,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         tls_key: PEM file.
         tls_self_signed: make and keep a certificate of our own.
         rate_limit: requests a minute for each organization.
+        trusted_proxies: networks of proxies that are believed what they say of who asks.
         keep_s: seconds that records are kept.
         simulated: nothing here was measured: pages say so.
         agent_poll_s: seconds after which agents ask again what to measure: how old their targets can be.
@@ -88,6 +89,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     tls_self_signed: bool = False
     rate_limit: int = 240
+    trusted_proxies: tuple[str, ...] = ()
     keep_s: int = 90 * DAY_S
     simulated: bool = False
     agent_poll_s: int = 10

@@ -12,6 +12,7 @@ from hopsight.cli.oidc_options import (
     OidcIssuerOption,
     oidc_config,
 )
+from hopsight.cli.proxy_options import TrustedProxiesOption, trusted_networks
 from hopsight.cli.serving import (
     KEEP,
     LISTEN,
@@ -88,6 +89,7 @@ def server(
     data: DataOption = None,
     listen: ListenOption = LISTEN,
     public_url: PublicUrlOption = None,
+    trusted_proxies: TrustedProxiesOption = None,
     tls_cert: CertificateOption = None,
     tls_key: KeyOption = None,
     tls_self_signed: SelfSignedOption = False,
@@ -124,6 +126,7 @@ def server(
         listen,
         public_url,
         keep,
+        trusted_proxies=trusted_networks(trusted_proxies),
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_self_signed=tls_self_signed,

@@ -9,6 +9,7 @@ from litestar.types import Scope
 
 from hopsight.errors import AuthenticationError, InvalidValueError
 from hopsight.model.accounts import AgentPrincipal, Principal
+from hopsight.server.addresses import canonical_address
 from hopsight.server.api.visits import header, visit_of
 from hopsight.server.limits import Allowance
 from hopsight.server.services import Services
@@ -141,10 +142,11 @@ def choose_account_group(
 
 
 def source_address(scope: Scope) -> str:
-    """The address that a request came from; empty where there is none (a Unix socket)."""
+    """The address that a request came from; empty where there is none (a socket file, a hiding proxy)."""
     client = scope.get("client")
-    # Where we listen on [::], IPv4 arrives in the spelling of IPv6.
-    return client[0].removeprefix("::ffff:") if client else ""
+    # Where we listen on [::], IPv4 arrives in the spelling of IPv6; and a proxy may say "unknown".
+    text = client[0].removeprefix("::ffff:") if client else ""
+    return canonical_address(text.partition("%")[0]) or ""
 
 
 def rate_limit_headers(allowance: Allowance) -> tuple[tuple[bytes, bytes], ...]:

@@ -2,12 +2,13 @@
 
 import asyncio
 import errno
+import ipaddress
 import logging
 import random
 import signal
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -203,7 +204,8 @@ def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] 
         lifespan="on",
         log_config=None,
         access_log=False,
-        proxy_headers=False,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=_spellings(config.trusted_proxies),
         server_header=False,
         date_header=False,
         limit_concurrency=MAX_CONNECTIONS,
@@ -222,6 +224,13 @@ def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] 
             "TLS certificate or key", f"{cert}, {key}", f"PEM files that fit, not encrypted ({error})"
         ) from None
     return settings
+
+
+def _spellings(networks: Sequence[str]) -> list[str]:
+    """Networks, and those of IPv4 as sockets of IPv6 see them, too."""
+    found = [ipaddress.ip_network(each) for each in networks]
+    mapped = [f"::ffff:{each.network_address}/{96 + each.prefixlen}" for each in found if each.version == 4]  # noqa: PLR2004 - the version of IP
+    return [*map(str, found), *mapped]
 
 
 def _listen(host: str, port: int) -> socket.socket:

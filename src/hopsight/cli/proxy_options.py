@@ -1,0 +1,42 @@
+"""The option of ``hopsight server`` for proxies in front of it."""
+
+import ipaddress
+from typing import Annotated, Final
+
+import typer
+
+from hopsight.errors import ConfigError
+
+OPTION: Final = "--trusted-proxies"
+
+TrustedProxiesOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOPSIGHT_TRUSTED_PROXIES",
+        metavar="CIDR,...",
+        help="Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed: addresses and networks. "
+        "Default: none.",
+        show_default=False,
+    ),
+]
+
+
+def trusted_networks(text: str | None) -> tuple[str, ...]:
+    """The networks that the option names.
+
+    Raises:
+        ConfigError: one of them is none, or is everybody.
+    """
+    return tuple(_network(each.strip()) for each in text.split(",")) if text else ()
+
+
+def _network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        accepted = "addresses and networks with no bit set behind their length, as 10.0.0.0/8,fd00::1"
+        raise ConfigError(OPTION, text, accepted) from None
+    if network.prefixlen == 0:
+        # Whoever comes could say to be anybody else: lockouts and the audit log would be worth nothing.
+        raise ConfigError(OPTION, text, "the proxies alone, not everybody")
+    return str(network)
