@@ -283,3 +283,13 @@ def test_a_target_of_a_moved_agent_alone_goes_with_its_name(accounts: Accounts, 
     accounts.transfer_agents([Transfer(moved.agent_id, aid, other)])
     assert [each.target.host for each in accounts.listed_targets(aid)] == ["both.example"]
     assert [target.host for target in accounts.targets_of(stays)] == ["both.example"]
+
+
+def test_no_agent_has_an_id_with_a_nul(accounts: Accounts) -> None:
+    """No database takes such a text, and who asks for one is told that there is none."""
+    accounts.create_organization("One")
+    aid = accounts.create_account_group("Main")
+    assert accounts.agent(aid, "a\0b") is None
+    assert accounts.authenticate_agent("a\0b", "s" * 43) is None
+    with pytest.raises(NotFoundError):
+        accounts.delete_agent(aid, "a\0b")

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from hopsight.accounts import organizations, schema, targets
+from hopsight.accounts.agents import has_id
 from hopsight.accounts.audit import Change, Resource, record
 from hopsight.accounts.checks import checked_name
 from hopsight.errors import ConflictError, NotFoundError
@@ -90,7 +91,7 @@ def _move(connection: Connection, row: Row[tuple[object, ...]], move: Transfer, 
 
 
 def _find(connection: Connection, aid: int, agent_id: str) -> Row[tuple[object, ...]]:
-    query = select(_table).where(_table.c.aid == aid, _table.c.agent_id == agent_id)
+    query = select(_table).where(_table.c.aid == aid, has_id(agent_id))
     row = connection.execute(query).first()
     if row is None:
         raise NotFoundError(f"Account group {aid} has no agent {agent_id}")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, false, func, insert, select
 
 from hopsight.accounts import organizations, schema
 from hopsight.accounts.audit import Change, Resource
@@ -121,12 +121,17 @@ def enrol(
     return EnrolmentAnswer(agent_id=agent_id, aid=aid)
 
 
+def has_id(agent_id: str) -> ColumnElement[bool]:
+    """Whether an agent is this one; with a NUL, which no database takes, it is none."""
+    return false() if "\0" in agent_id else _table.c.agent_id == agent_id
+
+
 def principal_of(connection: Connection, agent_id: str) -> tuple[bytes, AgentPrincipal] | None:
     """The digest of an agent's secret, and who it is; None: unknown or deleted."""
     query = (
         select(_table.c.secret_digest, _table.c.aid, _table.c.enabled, schema.account_groups.c.org_id)
         .join_from(_table, schema.account_groups)
-        .where(_table.c.agent_id == agent_id, ~_table.c.deleted)
+        .where(has_id(agent_id), ~_table.c.deleted)
     )
     row = connection.execute(query).first()
     if row is None:
@@ -186,7 +191,7 @@ def _matching(
 
 def find(connection: Connection, aid: int, agent_id: str) -> Agent | None:
     """One agent, deleted or not."""
-    query = select(*_columns).where(_table.c.aid == aid, _table.c.agent_id == agent_id)
+    query = select(*_columns).where(_table.c.aid == aid, has_id(agent_id))
     row = connection.execute(query).first()
     return None if row is None else _agent(row)
 
