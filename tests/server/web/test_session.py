@@ -144,7 +144,7 @@ async def test_segments_have_a_word_a_sign_and_a_reason(server: Any, client: Any
     page = await shown(client, await keep(server, msgspec.structs.replace(given, detail=detail)))
     segments = [words(each) for each in page.xpath("//ol[@class='way']/li")]
     assert len(segments) == 2
-    assert segments[0].startswith("Wi-Fi ✕ failed at fault 10.0.0.1 10 of 10 answered")
+    assert segments[0].startswith("Wi-Fi ✕ failed, at fault 10.0.0.1 10 of 10 answered")
     assert segments[0].endswith("loss 40, limit 10 percent")
     assert segments[1] == "Destination ? unknown 192.0.2.10 nothing was sent"
     assert [each.get("class") for each in page.xpath("//ol[@class='way']/li")] == [

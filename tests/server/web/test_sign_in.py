@@ -330,3 +330,13 @@ async def test_accounts_that_do_not_answer_are_told_on_a_page(
     assert answer.status_code == 503
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "hopsight_session" not in client.cookies
+
+
+@pytest.mark.parametrize("path", ["/", "/sign-in"])
+@pytest.mark.parametrize("simulated", [False, True])
+async def test_simulated_data_is_called_so_before_signing_in(
+    make_server: Any, path: str, *, simulated: bool
+) -> None:
+    """Whoever comes to a demo's first page knows what it is; others are not told so."""
+    async with person(make_server(simulated=simulated)) as client:
+        assert ("Simulated data." in (await client.get(path)).text) == simulated

@@ -61,7 +61,8 @@ async def read_start(request: Request[Any, Any, Any]) -> Answer:
         asked = Parameters(scope["query_string"]).one("aid")
         is_known = recognize(scope, request.app.state.services) or header(scope, b"authorization")
         if asked is None and not is_known:
-            return render(scope, "about.html", origin=_origin(request))
+            simulated = request.app.state.services.config.simulated
+            return render(scope, "about.html", origin=_origin(request), simulated=simulated)
     except REFUSALS as error:
         return refusal(scope, error)
     return await answer_overview(request)

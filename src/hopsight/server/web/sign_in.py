@@ -151,6 +151,7 @@ def sign_in_form(
         typed=email,
         message=message,
         has_provider=services.single_sign_on is not None,
+        simulated=services.config.simulated,
     )
     page.status = status
     if kept:
