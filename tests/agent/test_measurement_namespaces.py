@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 
+from hopsight.agent.results import CLOCK_STEPPED, USER_SPACE_TIME
+
 pytestmark = pytest.mark.netns
 
 NEAR, FAR = f"hs{os.getpid()}near", f"hs{os.getpid()}far"
 PROGRAM = "import typer; from hopsight.cli.measure import measure; typer.run(measure)"
+TRIES = 3
+"""The clock of a virtual machine may step in the middle of a measurement. That is flagged, as it should be, and
+measured again: a fault of ours would be there each time."""
 UNPRIVILEGED = [
     "setpriv",
     "--reuid",
@@ -77,9 +82,12 @@ def measured(_namespaces: bool, require: Callable[[bool, str], None]) -> Callabl
     def measure(target: str, *options: str, prefix: tuple[str, ...] = (), stderr: str = "") -> dict[str, Any]:
         command = ["ip", "netns", "exec", NEAR, *prefix, sys.executable, "-c", PROGRAM, target, "--json"]
         command += ["--count", "3", "--interval", "0.1", "--timeout", "0.3", *options]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-        assert stderr in done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
+        for _ in range(TRIES):
+            done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+            assert stderr in done.stderr
+            found: dict[str, Any] = json.loads(done.stdout)
+            if not {USER_SPACE_TIME, CLOCK_STEPPED} & set(found["flags"]):
+                break
         return found
 
     return measure
