@@ -17,7 +17,7 @@ pytestmark = pytest.mark.netns
 NEAR, FAR = f"hs{os.getpid()}near", f"hs{os.getpid()}far"
 PROGRAM = "import typer; from hopsight.cli.measure import measure; typer.run(measure)"
 TRIES = 3
-"""The clock of a virtual machine may step in the middle of a measurement. That is flagged, as it should be, and
+"""The clock of a virtual machine may step in the middle of a measurement. That is flagged, as it should, and
 measured again: a fault of ours would be there each time."""
 UNPRIVILEGED = [
     "setpriv",
