@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n auto
+TEST_EXTRAS ?= test
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 MANIFEST := pyproject.toml constraints.txt
 
@@ -51,7 +52,7 @@ $(VENV)/.server: $(MANIFEST) | $(BIN)/python
 
 $(VENV)/.test: $(MANIFEST) | $(BIN)/python
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --constraint constraints.txt --editable '.[test]'
+	@$(PIP) install --constraint constraints.txt --editable '.[$(TEST_EXTRAS)]'
 	@touch $@
 
 $(VENV)/.bench: $(MANIFEST) | $(BIN)/python

@@ -60,7 +60,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         data: directory of everything that it keeps.
         host: address to listen on.
         port: 0 asks the system for a free one.
-        store: ``sqlite`` (in ``data``), ``sqlite:PATH`` or ``memory:``.
+        store: ``sqlite`` (in ``data``), ``sqlite:PATH``, ``clickhouse://...`` or ``memory:``.
         accounts: URL of their database, SQLite or PostgreSQL, may hold a password; None: SQLite in ``data``.
         public_url: what clients call us, for links in answers; None: what each request says.
         tls_cert: PEM file; with ``tls_key``.

@@ -1,8 +1,7 @@
 """Aggregates of the stores: exact, the same in each, and empty where nothing is."""
 
 import math
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,21 +13,13 @@ from hopsight.model.aggregates import Measures
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query, Record
 from hopsight.storage.memory import MemoryStore
-from hopsight.storage.sqlite import SqliteStore
+from hopsight.storage.store import Store
 
 pytestmark = pytest.mark.anyio
 
 AID = 7625
 START = 1_600_000_200
 NUMBER = st.none() | st.floats(0, 500)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
-    """Each of the embedded stores, empty."""
-    made: Any = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "sessions.db")
-    yield made
-    await made.close()
 
 
 def record(number: int, **changes: Any) -> Record:
@@ -138,21 +129,25 @@ async def test_too_much_is_refused(store: Any) -> None:
         await store.rank(question(), "password", bucket_s=60, order="records", limit=1)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 59), st.integers(0, 3), NUMBER, NUMBER), max_size=60))
-async def test_aggregates_are_exact(tmp_path_factory: Any, drawn: list[Any]) -> None:
-    """Both stores say what a textbook says, whatever is in them."""
+@pytest.mark.parametrize("backend", ["sqlite", "clickhouse", "chdb"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 3), NUMBER, NUMBER), max_size=60))
+async def test_aggregates_are_exact(
+    backend: str, opened: Callable[[str], Awaitable[Store]], drawn: list[Any]
+) -> None:
+    """Every store says what a textbook says, whatever is in it."""
     records = [
         record(minute, name=name, agent=agent, latency_ms=latency, loss_percent=loss)
         for name, (minute, agent, latency, loss) in enumerate(drawn)
     ]
-    answers = []
-    for made in (MemoryStore(), SqliteStore(tmp_path_factory.mktemp("store") / "sessions.db")):
+    answers: list[Any] = []
+    for made in (MemoryStore(), await opened(backend)):
         await made.add(NETWORK_SESSIONS, records)
         answers.append(
             (
                 await made.summarize(question(), 600),
                 await made.rank(question(), "agent_id", bucket_s=600, order="latency", limit=9),
+                await made.rank(question(), "platform", bucket_s=600, order="loss", limit=9),
             )
         )
         await made.close()

@@ -1,8 +1,6 @@
 """Dimensions and numbers of records, over every backend: what ``Store.measurements`` promises."""
 
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -10,19 +8,10 @@ from msgspec import structs
 from hopsight.model.aggregates import Measurement
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Filter, Query
-from hopsight.storage import BACKENDS, open_store
 from hopsight.storage.store import Store
-from hopsight.testing import ROUND_ID, FakeClock, sample_record
+from hopsight.testing import ROUND_ID, sample_record
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=sorted(BACKENDS))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """One store of each backend, empty."""
-    opened = open_store(f"{request.param}:", tmp_path, FakeClock())
-    yield opened
-    await opened.close()
 
 
 async def test_all_that_rounds_and_filters_admit_comes_with_its_dimensions(store: Store) -> None:

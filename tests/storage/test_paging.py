@@ -1,22 +1,21 @@
 """Properties of paging, over every backend: nothing twice, nothing missed, SQLite agrees with memory."""
 
-import asyncio
 import random
-import tempfile
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.storage.conftest import BACKENDS
 
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Cursor, Filter, Query, Record
-from hopsight.storage import BACKENDS, open_store
 from hopsight.storage.memory import MemoryStore
-from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_query import MERGED_DIMS
 from hopsight.storage.store import Store
-from hopsight.testing import ROUND_ID, FakeClock
+from hopsight.testing import ROUND_ID
+
+pytestmark = pytest.mark.anyio
 
 AID = 7625
 SSIDS = ("a", "b", "c", None)
@@ -62,40 +61,37 @@ queries = st.builds(
 )
 
 
-def open_in(directory: str, backend: str) -> Store:
-    return open_store(f"{backend}:", Path(directory), FakeClock())
+Opened = Callable[[str], Awaitable[Store]]
 
 
-@settings(max_examples=60, deadline=None)
-@given(batches, st.lists(queries, min_size=1, max_size=12), rounds)
-def test_sqlite_answers_as_memory_does(batch: list[Record], asked: list[Query], before_round: int) -> None:
-    """On random records and questions, before and after a prune, SQLite's answers equal memory's."""
-
-    async def compare(directory: str) -> None:
-        plain, sqlite = MemoryStore(), SqliteStore(Path(directory) / "sessions.db")
-        try:
-            half = len(batch) // 2
-            for part in (batch[:half], batch[half:]):
-                assert await sqlite.add(NETWORK_SESSIONS, part) == await plain.add(NETWORK_SESSIONS, part)
-            for query in asked:
-                assert await sqlite.page(query) == await plain.page(query)
-            assert await sqlite.prune(NETWORK_SESSIONS, before_round) == await plain.prune(
-                NETWORK_SESSIONS, before_round
-            )
-            for query in asked:
-                assert await sqlite.page(query) == await plain.page(query)
-        finally:
-            await sqlite.close()
-
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(compare(directory))
+@pytest.mark.parametrize("backend", ["sqlite", "clickhouse", "chdb"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=batches, asked=st.lists(queries, min_size=1, max_size=12), before_round=rounds)
+async def test_every_store_answers_as_memory_does(
+    backend: str, opened: Opened, batch: list[Record], asked: list[Query], before_round: int
+) -> None:
+    """On random records and questions, before and after a prune, a store's answers equal memory's."""
+    plain, store = MemoryStore(), await opened(backend)
+    try:
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            assert await store.add(NETWORK_SESSIONS, part) == await plain.add(NETWORK_SESSIONS, part)
+        for query in asked:
+            assert await store.page(query) == await plain.page(query)
+        pruned = await store.prune(NETWORK_SESSIONS, before_round)
+        assert pruned == await plain.prune(NETWORK_SESSIONS, before_round)
+        for query in asked:
+            assert await store.page(query) == await plain.page(query)
+    finally:
+        await store.close()
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
-@settings(max_examples=40, deadline=None)
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=batches, later=batches, limit=st.integers(1, 20), narrowed=filters, seed=st.integers())
-def test_following_next_yields_each_record_once(
+async def test_following_next_yields_each_record_once(
     backend: str,
+    opened: Opened,
     batch: list[Record],
     later: list[Record],
     limit: int,
@@ -103,20 +99,15 @@ def test_following_next_yields_each_record_once(
     seed: int,
 ) -> None:
     """While records come in around the cursor, each that was there at the start comes exactly once."""
-
-    async def follow(directory: str) -> None:
-        store = open_in(directory, backend)
-        try:
-            await store.add(NETWORK_SESSIONS, batch)
-            whole = await store.page(whole_range(narrowed, 10_000))
-            seen = await walk(store, random.Random(seed), list(later), whole_range(narrowed, limit))
-        finally:
-            await store.close()
-        assert len(seen) == len(set(seen))
-        assert [body for body in seen if body in set(whole.bodies)] == whole.bodies
-
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(follow(directory))
+    store = await opened(backend)
+    try:
+        await store.add(NETWORK_SESSIONS, batch)
+        whole = await store.page(whole_range(narrowed, 10_000))
+        seen = await walk(store, random.Random(seed), list(later), whole_range(narrowed, limit))
+    finally:
+        await store.close()
+    assert len(seen) == len(set(seen))
+    assert [body for body in seen if body in set(whole.bodies)] == whole.bodies
 
 
 def whole_range(narrowed: tuple[Filter, ...], limit: int) -> Query:

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,22 +10,13 @@ from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, USER_SESSIONS, Dimensions, FilterKey
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Filter, Query, Record
-from hopsight.storage import BACKENDS, open_store
 from hopsight.storage.store import Added, Store
-from hopsight.testing import AGENT_ID, ROUND_ID, FakeClock, sample_record
+from hopsight.testing import AGENT_ID, ROUND_ID, sample_record
 
 pytestmark = pytest.mark.anyio
 
 AID = 7625
 OTHER_AID = 11
-
-
-@pytest.fixture(params=sorted(BACKENDS))
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """One store of each backend, empty."""
-    opened = open_store(f"{request.param}:", tmp_path, FakeClock())
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from hopsight.errors import (
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
 from hopsight.model.times import format_utc
-from hopsight.storage import open_store, store_file
+from hopsight.storage import ACCEPTED, open_store, store_file
 from hopsight.storage.store import Erased, Store
 
 MAX_AGENTS: Final = 200
@@ -93,10 +93,9 @@ def opened(data: Path, store_url: str, accounts_url: str | None) -> Iterator[Pla
         ConfigError: they are not there: what is looked for elsewhere would count as erased.
     """
     file = store_file(store_url, data)
-    if file is None:
-        accepted = "sqlite or sqlite:PATH; what a server has in memory: ends with it"
-        raise ConfigError("store", store_url, accepted)
-    if not file.exists():
+    if store_url.startswith("memory:"):
+        raise ConfigError("store", store_url, f"{ACCEPTED}; but what a server has in memory: ends with it")
+    if file is not None and not file.exists():
         raise ConfigError("store", file, "the file of a server that has run: --data or --store as for it")
     with open_accounts(data, accounts_url) as accounts:
         yield Place(accounts=accounts, data=data, store_url=store_url, clock=SystemClock())

@@ -48,7 +48,14 @@ KeyOption = Annotated[
 ]
 StoreOption = Annotated[
     str,
-    typer.Option(envvar="HOPSIGHT_STORE", metavar="URL", help="sqlite (in --data), sqlite:PATH, or memory:"),
+    typer.Option(
+        envvar="HOPSIGHT_STORE",
+        metavar="URL",
+        help=(
+            "Where records are: sqlite (in --data), sqlite:PATH, memory:, or for several servers "
+            "clickhouse://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/DATABASE[?cluster=NAME]."
+        ),
+    ),
 ]
 AccountsOption = Annotated[
     str | None,

@@ -90,6 +90,7 @@ async def serve(
     with listener:
         url = _url(config, listener)
         async with _opened(config, clock) as (accounts, store):
+            await _check(store)
             certificate, fingerprint = _own_certificate(config, clock)
             running = Running(
                 url=url,
@@ -278,6 +279,14 @@ async def _opened(config: ServerConfig, clock: Clock) -> AsyncIterator[tuple[Acc
             await store.close()
     finally:
         accounts.close()
+
+
+async def _check(store: Store) -> None:
+    """See that the store can be used; one that is away now may come: servers start in any order."""
+    try:
+        await store.check()
+    except StoreUnavailableError as error:
+        _log.warning("the store does not answer yet; serving all the same", reason=str(error))
 
 
 @asynccontextmanager

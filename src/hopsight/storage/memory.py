@@ -31,6 +31,10 @@ class MemoryStore:
         self._erased: set[str] = set()
         self._closed = False
 
+    async def check(self) -> None:
+        """It is as it was opened."""
+        self._check_open()
+
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records; one whose ID is known is left as it was."""
         self._check_open()

@@ -73,6 +73,9 @@ class SqliteStore:
         self._aggregates = Aggregates(self._charts.connection, self._columns)
         self._closed = False
 
+    async def check(self) -> None:
+        """It is as it was opened."""
+
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records: on return all of them are on disk. One whose ID is known is left as it was."""
         return await self._write(lambda: self._rows.add(kind, records), len(records))

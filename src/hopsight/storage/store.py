@@ -27,6 +27,14 @@ class Erased(Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Where records rest. Every method may raise ``StoreUnavailableError``; then nothing was acknowledged."""
 
+    async def check(self) -> None:
+        """See, before anybody asks anything, that it can be used.
+
+        Raises:
+            ConfigError: its tables are not there, or of another version; says what to do.
+        """
+        ...
+
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records: on return all of them are on disk. One whose ID is known is left as it was.
 
