@@ -24,7 +24,9 @@ FRONT: Final = Path(__file__).with_name("chdb_front.py")
 _USERS: Final = """<yandex>
 <profiles><default/></profiles><quotas><default/></quotas>
 <users><{user}><password>{password}</password><networks><ip>::/0</ip></networks>
-<profile>default</profile><quota>default</quota></{user}></users>
+<profile>default</profile><quota>default</quota></{user}>
+<default><password></password><networks><ip>127.0.0.1</ip></networks>
+<profile>default</profile><quota>default</quota></default></users>
 </yandex>
 """
 _CONFIG: Final = """<yandex>

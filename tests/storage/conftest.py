@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pytest
 from tests.clickhouse import ChdbServer, ClickHouseServer, has_chdb, program
+from tests.clickhouse_cluster import Cluster, is_installed
 
 from hopsight.storage import open_store
 from hopsight.storage.clickhouse.address import parse
@@ -13,7 +14,9 @@ from hopsight.storage.clickhouse.schema import migrate
 from hopsight.storage.store import Store
 from hopsight.testing import FakeClock
 
-BACKENDS = ("memory", "sqlite", "clickhouse", "chdb")
+BACKENDS = ("memory", "sqlite", "clickhouse", "chdb", "cluster")
+
+SERVED = frozenset({"clickhouse", "chdb", "cluster"})
 
 Require = Callable[[bool, str], None]
 
@@ -51,6 +54,20 @@ def chdb(require: Require) -> Iterator[ChdbServer]:
         server.remove()
 
 
+@pytest.fixture(scope="session")
+def cluster(require: Require) -> Iterator[Cluster]:
+    """Two shards of two replicas, likewise."""
+    require(is_installed(), "no cluster: apt-get install clickhouse-server zookeeper default-jre-headless")
+    found = program()
+    assert found is not None
+    made = Cluster(found)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.remove()
+
+
 async def initialized(url: str) -> str:
     """A database with our tables: its URL."""
     address = parse(url.partition(":")[2])
@@ -70,7 +87,7 @@ def opened(
 
     async def open_empty(backend: str) -> Store:
         url = f"{backend}:"
-        if backend in {"clickhouse", "chdb"}:
+        if backend in SERVED:
             server: Server = request.getfixturevalue(backend)
             url = await initialized(server.new_url())
         return open_store(url, tmp_path_factory.mktemp("store"), FakeClock())

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.storage.conftest import BACKENDS
 
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
 from hopsight.model.query import Cursor, Filter, Query, Record
@@ -86,7 +85,7 @@ async def test_every_store_answers_as_memory_does(
         await store.close()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["memory", "sqlite", "clickhouse", "chdb"])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=batches, later=batches, limit=st.integers(1, 20), narrowed=filters, seed=st.integers())
 async def test_following_next_yields_each_record_once(

@@ -10,7 +10,7 @@ from hopsight.errors import ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS, USER_SESSIONS, Dimensions, FilterKey
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Cursor, Filter, Query, Record
-from hopsight.storage.store import Added, Store
+from hopsight.storage.store import Added, Store, Stretch, digest_of
 from hopsight.testing import AGENT_ID, ROUND_ID, sample_record
 
 pytestmark = pytest.mark.anyio
@@ -478,3 +478,58 @@ async def test_a_closed_store_says_so(store: Store, rng: random.Random) -> None:
     ):
         with pytest.raises(StoreUnavailableError):
             await asked
+
+
+async def test_stretches_say_where_records_are(store: Store, rng: random.Random) -> None:
+    """Every hour of every account group with what it holds, in order; the next hour is another one."""
+    hour = ROUND_ID // 3600 * 3600
+    records = [
+        sample_record(rng, aid=aid, round_id=hour + offset_s)
+        for aid in (AID, OTHER_AID)
+        for offset_s in (0, 3540, 3600, 3 * 3600)
+    ]
+    await store.add(USER_SESSIONS, records)
+    expected = [
+        Stretch(aid, hour + offset_s, number)
+        for aid in (OTHER_AID, AID)
+        for offset_s, number in ((0, 2), (3600, 1), (3 * 3600, 1))
+    ]
+    assert await store.stretches(USER_SESSIONS) == expected
+    assert await store.stretches(NETWORK_SESSIONS) == []
+
+
+@pytest.mark.parametrize("kind", [NETWORK_SESSIONS, USER_SESSIONS])
+async def test_whole_records_between_rounds_come_in_order(
+    store: Store, rng: random.Random, kind: str
+) -> None:
+    """Both ends belong to it, other account groups do not; each record comes once, with its detail."""
+    detail = b'{"a":1}' if KINDS[kind].detail else None
+    records = [
+        sample_record(rng, aid=aid, round_id=ROUND_ID + 60 * minute)
+        for aid in (AID, OTHER_AID)
+        for minute in range(50)
+        for _ in range(9)
+    ]
+    records = [msgspec.structs.replace(record, detail=detail) for record in records]
+    await store.add(kind, records)
+    wanted = [
+        record
+        for record in sorted(records, key=lambda record: (record.round_id, record.record_id))
+        if record.aid == AID and ROUND_ID + 60 <= record.round_id <= ROUND_ID + 48 * 60
+    ]
+    found = store.records_between(kind, AID, ROUND_ID + 60, ROUND_ID + 48 * 60)
+    assert [record async for record in found] == wanted
+    assert [record async for record in store.records_between(kind, 5, 0, ROUND_ID * 2)] == []
+
+
+async def test_who_was_erased_elsewhere_is_refused(store: Store, rng: random.Random) -> None:
+    """Digests of erased agents can be taken over from another store; what is there of them stays."""
+    records = some(rng, 2)
+    await store.add(NETWORK_SESSIONS, records[:1])
+    assert await store.erased() == []
+    await store.refuse([digest_of(AGENT_ID)])
+    await store.refuse([digest_of(AGENT_ID)])
+    assert await store.erased() == [digest_of(AGENT_ID)]
+    with pytest.raises(ErasedError):
+        await store.add(NETWORK_SESSIONS, records[1:])
+    assert await bodies(store, question()) == [records[0].body]

@@ -10,6 +10,7 @@ from hopsight.cli import (
     admin_people,
     admin_privacy,
     admin_store,
+    admin_store_copy,
     admin_targets,
 )
 from hopsight.cli.admin_options import group
@@ -30,6 +31,7 @@ app.add_typer(admin_alerts.alert_rules, name="alert-rule")
 app.add_typer(admin_alerts.incidents, name="incident")
 app.add_typer(admin_alerts.maintenance, name="maintenance")
 app.add_typer(admin_audit.audit, name="audit")
+admin_store.store.command("copy")(admin_store_copy.copy_records)
 app.add_typer(admin_store.store, name="store")
 app.command("export")(admin_privacy.export_person)
 app.command("erase")(admin_privacy.erase_person)

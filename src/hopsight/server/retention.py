@@ -24,9 +24,13 @@ async def keep_young(store: Store, metrics: Metrics, clock: Clock, keep_s: int) 
 
 
 async def prune_once(store: Store, metrics: Metrics, clock: Clock, keep_s: int) -> None:
-    """Delete what is older than ``keep_s`` in every kind; what could not go now goes next time."""
+    """Delete what is older than ``keep_s`` in every kind; what could not go now goes next time.
+
+    A store that deletes whole days keeps the oldest day as long as any of it is young enough.
+    """
     for kind in KINDS.values():
         before_round = round_of(clock.now() - keep_s, kind.round_s)
+        before_round -= before_round % store.prune_step_s
         try:
             gone = await store.prune(kind.name, before_round)
         except StoreUnavailableError as error:

@@ -20,15 +20,17 @@ from hopsight.storage.aggregates import (
     summarize,
 )
 from hopsight.storage.columns import View, columns_of
-from hopsight.storage.store import Added, Erased
+from hopsight.storage.store import STRETCH_S, Added, Erased, Stretch, digest_of
 
 
 class MemoryStore:
     """Records in dictionaries, sorted anew for every question."""
 
+    prune_step_s = 1
+
     def __init__(self) -> None:
         self._groups: defaultdict[tuple[str, int], dict[Cursor, Record]] = defaultdict(dict)
-        self._erased: set[str] = set()
+        self._erased: set[bytes] = set()
         self._closed = False
 
     async def check(self) -> None:
@@ -38,7 +40,7 @@ class MemoryStore:
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records; one whose ID is known is left as it was."""
         self._check_open()
-        if any(record.dimensions.agent_id in self._erased for record in records):
+        if any(digest_of(record.dimensions.agent_id) in self._erased for record in records):
             raise ErasedError("The data of this agent was erased; nothing of it is stored again")
         if KINDS[kind].detail is None:
             records = [structs.replace(record, detail=None) for record in records]
@@ -163,7 +165,7 @@ class MemoryStore:
     async def erase(self, agent_id: str) -> list[Erased]:
         """Remove all of an agent's records, and take no more of it."""
         before = await self.count_of(agent_id)
-        self._erased.add(agent_id)
+        self._erased.add(digest_of(agent_id))
         for kind, record in self._of(agent_id):
             del self._groups[kind, record.aid][_place(record)]
         after = await self.count_of(agent_id)
@@ -180,6 +182,37 @@ class MemoryStore:
             for record in group.values()
             if record.dimensions.agent_id == agent_id
         ]
+
+    async def stretches(self, kind: str) -> list[Stretch]:
+        """Where there are records of a kind, in order of account group, then time."""
+        self._check_open()
+        counts = Counter(
+            (aid, place.round_id // STRETCH_S * STRETCH_S)
+            for (name, aid), group in self._groups.items()
+            for place in group
+            if name == kind
+        )
+        return [Stretch(aid, first, records) for (aid, first), records in sorted(counts.items())]
+
+    async def records_between(
+        self, kind: str, aid: int, first_round: int, last_round: int
+    ) -> AsyncIterator[Record]:
+        """Records with their details, in order."""
+        self._check_open()
+        group = self._groups.get((kind, aid), {}).values()
+        found = [record for record in group if first_round <= record.round_id <= last_round]
+        for record in sorted(found, key=_order):
+            yield record
+
+    async def erased(self) -> list[bytes]:
+        """SHA-256 of the IDs of the agents that were erased."""
+        self._check_open()
+        return sorted(self._erased)
+
+    async def refuse(self, digests: Sequence[bytes]) -> None:
+        """Take no more of some agents."""
+        self._check_open()
+        self._erased.update(digests)
 
     async def close(self) -> None:
         """Forget everything."""

@@ -25,18 +25,21 @@ from hopsight.storage.sqlite_agent import (
     Place,
     count_orphans,
     count_rows,
+    read_between,
     read_dims,
     read_some,
+    read_stretches,
     spans_of,
     sweep,
 )
 from hopsight.storage.sqlite_aggregates import Aggregates, read_measurements
 from hopsight.storage.sqlite_columns import ColumnReader
+from hopsight.storage.sqlite_erase import read_erased
 from hopsight.storage.sqlite_file import open_reader, open_writer, unavailable
-from hopsight.storage.sqlite_query import read_counts, read_last_round, read_page, read_record
+from hopsight.storage.sqlite_query import bounded, read_counts, read_last_round, read_page, read_record
 from hopsight.storage.sqlite_rows import Rows
 from hopsight.storage.sqlite_writer import Writer
-from hopsight.storage.store import Added, Erased
+from hopsight.storage.store import Added, Erased, Stretch
 
 SHORT_SKIP: Final = 2_000
 MAX_WAITING_READS: Final = 64
@@ -55,6 +58,8 @@ class SqliteStore:
         ConfigError: the file is not ours, or is of a newer version.
         StoreUnavailableError: it cannot be opened.
     """
+
+    prune_step_s = 1
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -168,6 +173,30 @@ class SqliteStore:
     async def sweep(self) -> None:
         """Write the file anew, so that the bytes of what was erased are gone."""
         await asyncio.to_thread(sweep, self._path)
+
+    async def stretches(self, kind: str) -> list[Stretch]:
+        """Where there are records of a kind, in order of account group, then time."""
+        return await self._long_reads.run(partial(read_stretches, kind=KINDS[kind]))
+
+    async def records_between(
+        self, kind: str, aid: int, first_round: int, last_round: int
+    ) -> AsyncIterator[Record]:
+        """Records with their details in order, a few hundred at a time."""
+        place = bounded(first_round), ""
+        last = bounded(last_round)
+        read = partial(read_between, kind=KINDS[kind], aid=aid, last_round=last)
+        while found := await self._long_reads.run(partial(read, place=place)):
+            for record in found:
+                yield record
+            place = found[-1].round_id, found[-1].record_id
+
+    async def erased(self) -> list[bytes]:
+        """SHA-256 of the IDs of the agents that were erased."""
+        return await self._long_reads.run(read_erased)
+
+    async def refuse(self, digests: Sequence[bytes]) -> None:
+        """Take no more of some agents."""
+        await self._write(lambda: self._rows.refuse(digests))
 
     async def close(self) -> None:
         """Store what is queued, break off long reads, and let go of the file."""

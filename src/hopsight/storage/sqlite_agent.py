@@ -16,9 +16,12 @@ from hopsight.storage.sqlite_details import unpack_detail
 from hopsight.storage.sqlite_erase import of_agent
 from hopsight.storage.sqlite_file import unavailable
 from hopsight.storage.sqlite_rows import DIMENSION_COLUMNS, dimension_columns
+from hopsight.storage.store import STRETCH_S, Stretch
 
 EXPORTED_ROWS: Final = 200
 """Records read at a time: each may have a detail of megabytes."""
+PLAIN_ROWS: Final = 2_000
+"""And of kinds without details."""
 SWEEP_WAIT_MS: Final = 60_000
 
 
@@ -101,6 +104,31 @@ def read_some(connection: apsw.Connection, kind: Kind, place: Place) -> list[Rec
         " WHERE d.dim = ? AND (r.round_id, r.id) > (?, ?) ORDER BY r.round_id, r.id LIMIT ?"
     )
     return list(_records(connection.execute(sql, (*place, EXPORTED_ROWS))))
+
+
+def read_stretches(connection: apsw.Connection, kind: Kind) -> list[Stretch]:
+    """Where there are records of a kind: by the index alone, no body is read."""
+    sql = (
+        f"SELECT aid, round_id / {STRETCH_S} * {STRETCH_S} AS first, count(*)"
+        f" FROM {kind.table} INDEXED BY {kind.table}_by_dim GROUP BY aid, first ORDER BY aid, first"
+    )
+    return [Stretch(*row) for row in connection.execute(sql)]
+
+
+def read_between(
+    connection: apsw.Connection, kind: Kind, aid: int, place: tuple[int, str], last_round: int
+) -> list[Record]:
+    """The next records of an account group behind a round and ID, whole, in order."""
+    detail, join = ("NULL", "") if kind.detail is None else ("x.detail", _detail_join(kind, "LEFT JOIN"))
+    sql = (
+        "SELECT r.aid, r.round_id, r.id, r.loss_percent, r.latency_ms, r.jitter_ms, r.body,"
+        f" {detail}, {dimension_columns('d.')} FROM {kind.table} r"
+        f" CROSS JOIN {kind.table}_dim d ON d.dim = r.dim {join}"
+        " WHERE r.aid = ? AND (r.round_id, r.id) > (?, ?) AND r.round_id <= ?"
+        " ORDER BY r.round_id, r.id LIMIT ?"
+    )
+    rows = EXPORTED_ROWS if kind.detail else PLAIN_ROWS
+    return list(_records(connection.execute(sql, (aid, *place, last_round, rows))))
 
 
 def sweep(path: Path) -> None:

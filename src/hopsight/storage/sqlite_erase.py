@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - what is formatted into statements are names from KINDS, never values
 
-import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import apsw
@@ -10,6 +10,7 @@ import apsw
 from hopsight.errors import ErasedError
 from hopsight.model.kinds import Kind
 from hopsight.storage.sqlite_chunks import drop_chunks
+from hopsight.storage.store import digest_of
 
 ERASED_ROWS: Final = 2_000
 """Most records that one transaction erases."""
@@ -21,15 +22,22 @@ def of_agent(kind: Kind) -> str:
     return f"{table}_dim d CROSS JOIN {table} r INDEXED BY {table}_by_dim ON r.aid = d.aid AND r.dim = d.dim"
 
 
-def _digest_of(agent_id: str) -> bytes:
-    """What is kept of an agent that was erased."""
-    return hashlib.sha256(agent_id.encode()).digest()
-
-
 def mark_erased(connection: apsw.Connection, agent_id: str) -> None:
     """Have nothing more of an agent stored, and what is deleted overwritten; in the caller's transaction."""
     connection.execute("PRAGMA secure_delete = ON").fetchall()
-    connection.execute("INSERT OR IGNORE INTO erased_agents (digest) VALUES (?)", (_digest_of(agent_id),))
+    refuse(connection, [digest_of(agent_id)])
+
+
+def refuse(connection: apsw.Connection, digests: Sequence[bytes]) -> None:
+    """Have nothing more of some agents stored; in the caller's transaction."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO erased_agents (digest) VALUES (?)", [(each,) for each in digests]
+    )
+
+
+def read_erased(connection: apsw.Connection) -> list[bytes]:
+    """The digests of all agents that were erased."""
+    return [bytes(row[0]) for row in connection.execute("SELECT digest FROM erased_agents ORDER BY digest")]
 
 
 def refuse_erased(connection: apsw.Connection, agent_id: str) -> None:
@@ -39,7 +47,7 @@ def refuse_erased(connection: apsw.Connection, agent_id: str) -> None:
         ErasedError: it was.
     """
     found = connection.execute(
-        "SELECT count(*) FROM erased_agents WHERE digest = ?", (_digest_of(agent_id),)
+        "SELECT count(*) FROM erased_agents WHERE digest = ?", (digest_of(agent_id),)
     ).get
     if found:
         raise ErasedError("The data of this agent was erased; nothing of it is stored again")

@@ -16,7 +16,7 @@ from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
 from hopsight.storage.sqlite_chunks import drop_chunks, drop_chunks_before
 from hopsight.storage.sqlite_details import Details, Key
-from hopsight.storage.sqlite_erase import erase_some, mark_erased, refuse_erased
+from hopsight.storage.sqlite_erase import erase_some, mark_erased, refuse, refuse_erased
 from hopsight.storage.store import Added
 
 DIMENSION_COLUMNS: Final = Dimensions.__struct_fields__
@@ -45,6 +45,11 @@ class Rows:
     def mark_erased(self, agent_id: str) -> None:
         """Have nothing more of an agent stored."""
         mark_erased(self._connection, agent_id)
+        self.forget()
+
+    def refuse(self, digests: Sequence[bytes]) -> None:
+        """Have nothing more of some agents stored."""
+        refuse(self._connection, digests)
         self.forget()
 
     def erase_some(self, kind: str, agent_id: str) -> int:

@@ -1,12 +1,15 @@
 """The contract of a store. ``memory.py`` is its readable definition; one suite of tests holds over all."""
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
 from hopsight.model.query import PageOf, Query, Record
+
+STRETCH_S: Final = 3_600
 
 
 class Added(Struct, frozen=True):
@@ -24,8 +27,26 @@ class Erased(Struct, frozen=True, kw_only=True):
     left: int
 
 
+class Stretch(Struct, frozen=True):
+    """How many records of a kind an account group has in ``STRETCH_S`` seconds from ``first_round`` on."""
+
+    aid: int
+    first_round: int
+    records: int
+
+
+def digest_of(agent_id: str) -> bytes:
+    """What is kept of an agent that was erased: SHA-256 of its ID."""
+    return hashlib.sha256(agent_id.encode("utf-8", "surrogatepass")).digest()
+
+
 class Store(Protocol):
     """Where records rest. Every method may raise ``StoreUnavailableError``; then nothing was acknowledged."""
+
+    @property
+    def prune_step_s(self) -> int:
+        """``prune`` costs little where ``before_round`` is divisible by this."""
+        ...
 
     async def check(self) -> None:
         """See, before anybody asks anything, that it can be used.
@@ -140,6 +161,24 @@ class Store(Protocol):
 
         Takes long where there is much, and puts off who wants to write meanwhile.
         """
+        ...
+
+    async def stretches(self, kind: str) -> list[Stretch]:
+        """Where there are records of a kind, in order of account group, then time."""
+        ...
+
+    def records_between(
+        self, kind: str, aid: int, first_round: int, last_round: int
+    ) -> AsyncIterator[Record]:
+        """Records with their details in order of ``(round_id, record_id)``; few are in memory at a time."""
+        ...
+
+    async def erased(self) -> list[bytes]:
+        """SHA-256 of the IDs of the agents that were erased."""
+        ...
+
+    async def refuse(self, digests: Sequence[bytes]) -> None:
+        """Take no more of the agents whose IDs have these digests; what is there of them stays."""
         ...
 
     async def close(self) -> None:

@@ -6,16 +6,16 @@ until ClickHouse removes those, by default eight minutes later (``old_parts_life
 
 # ruff: noqa: S608 - values become literals in queries.py
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from hopsight.clock import Clock
 from hopsight.errors import StoreUnavailableError
 from hopsight.model.dimensions import Dimensions
 from hopsight.model.kinds import KINDS, Kind
-from hopsight.model.query import Record
+from hopsight.model.query import Cursor, Record
 from hopsight.storage.clickhouse.client import LONG_TIMEOUT_S, Client
-from hopsight.storage.clickhouse.queries import number, text, texts
+from hopsight.storage.clickhouse.queries import behind, between, number, text, texts
 from hopsight.storage.clickhouse.row_binary import (
     DIMENSION_COLUMNS,
     NUMBER_COLUMNS,
@@ -28,13 +28,22 @@ from hopsight.storage.clickhouse.row_binary import (
     read_text,
 )
 from hopsight.storage.clickhouse.schema import ERASED, Names
+from hopsight.storage.store import STRETCH_S, Stretch
 
 DAY_S: Final = 86_400
 POLL_S: Final = 0.1
+NUDGED_POLLS: Final = 30
+NUDGES: Final = 64
+NOBODY: Final = -1
+"""An account group that there never is."""
 POLLS: Final = 18_000
 """Half an hour: a mutation writes whole days anew."""
-EXPORTED_ROWS: Final = 200
-"""Records read at a time: each may have a detail of megabytes."""
+DETAILED_ROWS: Final = 200
+"""Records read at a time when each may have a detail of megabytes."""
+PLAIN_ROWS: Final = 5_000
+"""And when none has any."""
+SHORTEST_S: Final = 60
+"""Rounds are not read in smaller pieces."""
 
 _COLUMNS: Final = ("aid", "round_id", "id", *NUMBER_COLUMNS, "body", "detail", *DIMENSION_COLUMNS)
 
@@ -43,6 +52,7 @@ class Removal:
     """Deletes, and reads what is to be deleted."""
 
     def __init__(self, client: Client, names: Names, clock: Clock) -> None:
+        self.insert_settings: dict[str, str] = {}
         self._client = client
         self._names = names
         self._clock = clock
@@ -50,7 +60,8 @@ class Removal:
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``; days that are too old as a whole cost nothing."""
         table = KINDS[kind].table
-        gone = await self._count(table, f"round_id < {number(before_round)}")
+        condition = f"aid > {NOBODY} AND round_id < {number(before_round)}"
+        gone = await self._count(table, condition)
         if not gone:
             return 0
         first_kept_day = before_round // DAY_S
@@ -60,7 +71,6 @@ class Removal:
                     f"ALTER TABLE {self._names.rows(table)} {self._names.on_cluster} DROP PARTITION {day}",
                     timeout_s=LONG_TIMEOUT_S,
                 )
-        condition = f"round_id < {number(before_round)}"
         if await self._count(table, condition):
             await self._delete(table, condition)
         return gone
@@ -72,13 +82,32 @@ class Removal:
             for kind in KINDS.values()
         }
 
-    async def mark_erased(self, digest: str, settings: dict[str, str]) -> None:
-        """Have nothing more of an agent stored."""
+    async def refuse(self, digests: Sequence[bytes], settings: dict[str, str]) -> None:
+        """Have nothing more of some agents stored."""
+        values = ", ".join(f"('{digest.hex()}')" for digest in digests)
         await self._client.execute(
-            f"INSERT INTO {self._names.table(ERASED)} (digest) VALUES ({text(digest)})",
+            f"INSERT INTO {self._names.table(ERASED)} (digest) VALUES {values}",
             settings=settings,
             timeout_s=LONG_TIMEOUT_S,
         )
+
+    async def erased(self) -> list[bytes]:
+        """The digests of all agents that were erased."""
+        rows = await self._client.execute(
+            f"SELECT DISTINCT digest FROM {self._names.table(ERASED)} ORDER BY digest FORMAT RowBinary"
+        )
+        return [bytes.fromhex(digest) for (digest,) in read_rows(rows, (read_text,))]
+
+    async def stretches(self, kind: Kind) -> list[Stretch]:
+        """Where there are records of a kind."""
+        rows = await self._client.execute(
+            f"SELECT aid, toInt64(intDiv(round_id, {STRETCH_S}) * {STRETCH_S}) AS first, toInt64(count())"
+            f" FROM {self._names.table(kind.table)} FINAL WHERE aid > {NOBODY}"
+            " GROUP BY aid, first ORDER BY aid, first"
+            " FORMAT RowBinary",
+            timeout_s=LONG_TIMEOUT_S,
+        )
+        return [Stretch(*row) for row in read_rows(rows, (read_int64, read_int64, read_int64))]
 
     async def erase(self, kind: str, agents: frozenset[str]) -> None:
         """Delete all rows of some agents; returns when nobody sees them any more."""
@@ -91,11 +120,12 @@ class Removal:
             StoreUnavailableError: it did not within half an hour.
         """
         tables = [f"{kind.table}{'' if self._names.cluster is None else '_local'}" for kind in KINDS.values()]
-        await self._until_none(
+        unused = (
             f"SELECT count() FROM {self._system('parts')}"
-            f" WHERE NOT active AND database = '{self._names.plain_database}' AND table IN ({texts(tables)})",
-            "its old files are not removed yet: ask for it again",
+            f" WHERE NOT active AND database = '{self._names.plain_database}' AND table IN ({texts(tables)})"
         )
+        if not await self._is_none(unused, POLLS):
+            raise StoreUnavailableError("ClickHouse takes long: old files are not removed yet: ask again")
 
     async def records_of(self, agent_id: str) -> AsyncIterator[tuple[str, Record]]:
         """Every record of an agent with its kind, day by day."""
@@ -108,27 +138,33 @@ class Removal:
                 timeout_s=LONG_TIMEOUT_S,
             )
             for aid, day in read_rows(rows, (read_int64, read_int64)):
-                async for record in self._of_day(kind, condition, aid, day):
+                begin_s = day * DAY_S
+                async for record in self.between(kind, aid, begin_s, begin_s + DAY_S - 1, condition):
                     yield kind.name, record
 
-    async def _of_day(self, kind: Kind, condition: str, aid: int, day: int) -> AsyncIterator[Record]:
-        begin_s = day * DAY_S
-        place = f"({number(begin_s - 1)}, '')"
-        while True:
+    async def between(
+        self, kind: Kind, aid: int, first_round: int, last_round: int, condition: str = "1"
+    ) -> AsyncIterator[Record]:
+        """Records of an account group with their details, in order, a few hundred at a time."""
+        rows_at_once = DETAILED_ROWS if kind.detail else PLAIN_ROWS
+        place, length_s = Cursor(first_round, ""), SHORTEST_S
+        while place.round_id <= last_round:
+            end = min(place.round_id + length_s - 1, last_round)
             rows = await self._client.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM {self._names.table(kind.table)} FINAL"
-                f" WHERE aid = {number(aid)}"
-                f" AND round_id BETWEEN {number(begin_s)} AND {number(begin_s + DAY_S - 1)}"
-                f" AND (round_id, id) > {place} AND {condition}"
-                f" ORDER BY round_id, id LIMIT {EXPORTED_ROWS} FORMAT RowBinary",
+                f"SELECT {RECORD_SELECT} FROM {self._names.table(kind.table)} FINAL"
+                f" WHERE {between(aid, place.round_id, end)} AND {behind(place)} AND {condition}"
+                f" ORDER BY round_id, id LIMIT {rows_at_once} FORMAT RowBinary",
                 timeout_s=LONG_TIMEOUT_S,
             )
             found = read_records(rows)
             for record in found:
                 yield record
-            if len(found) < EXPORTED_ROWS:
-                return
-            place = f"({number(found[-1].round_id)}, {text(found[-1].record_id)})"
+            if len(found) == rows_at_once:
+                place = Cursor(found[-1].round_id, found[-1].record_id)
+                length_s = max(SHORTEST_S, length_s // 2)
+            else:
+                place = Cursor(end + 1, "")
+                length_s = length_s if len(found) > rows_at_once // 4 else length_s * 2
 
     async def _count(self, table: str, condition: str) -> int:
         answer = await self._client.execute(
@@ -152,11 +188,39 @@ class Removal:
             timeout_s=LONG_TIMEOUT_S,
         )
         rows = f"{table}{'' if self._names.cluster is None else '_local'}"
-        await self._until_none(
-            f"SELECT count() FROM {self._system('mutations')}"
-            f" WHERE NOT is_done AND database = '{self._names.plain_database}' AND table = '{rows}'",
-            "records are not deleted yet: ask for it again",
+        waiting = (
+            f"{self._system('mutations')}"
+            f" WHERE NOT is_done AND database = '{self._names.plain_database}' AND table = '{rows}'"
         )
+        for _ in range(POLLS // NUDGED_POLLS):
+            if await self._is_none(f"SELECT count() FROM {waiting}", NUDGED_POLLS):
+                return
+            if "insert_quorum" in self.insert_settings:
+                await self._nudge(table, waiting)
+        raise StoreUnavailableError("ClickHouse takes long: records are not deleted yet: ask for it again")
+
+    async def _nudge(self, table: str, waiting: str) -> None:
+        """Insert something, so that what was inserted last with a quorum can be written anew.
+
+        Old servers leave that part alone until another one comes into its partition. What is inserted is of
+        no account group, and lands on every shard.
+        """
+        rows = await self._client.execute(
+            f"SELECT DISTINCT arrayJoin(block_numbers.partition_id) FROM {waiting} FORMAT RowBinary"
+        )
+        version = int(self._clock.now() * 1e9)
+        values = [
+            f"({NOBODY}, {int(day) * DAY_S}, 'nudge-{number}', '', '', {version})"
+            for (day,) in read_rows(rows, (read_text,))
+            for number in range(NUDGES)
+        ]
+        if values:
+            await self._client.execute(
+                f"INSERT INTO {self._names.table(table)} (aid, round_id, id, agent_id, body, version)"
+                f" VALUES {', '.join(values)}",
+                settings=self.insert_settings,
+                timeout_s=LONG_TIMEOUT_S,
+            )
 
     def _system(self, table: str) -> str:
         """A table that tells of the server; on a cluster, of one replica of each shard."""
@@ -164,12 +228,13 @@ class Removal:
             return f"system.{table}"
         return f"cluster('{self._names.cluster}', system, {table})"
 
-    async def _until_none(self, sql: str, otherwise: str) -> None:
-        for _ in range(POLLS):
+    async def _is_none(self, sql: str, polls: int) -> bool:
+        """Whether a count is zero by now, or becomes so while we look."""
+        for _ in range(polls):
             if not int(await self._client.execute(sql)):
-                return
+                return True
             await self._clock.sleep(POLL_S)
-        raise StoreUnavailableError(f"ClickHouse takes long: {otherwise}")
+        return False
 
 
 RECORD_SELECT: Final = ", ".join(_COLUMNS)

@@ -21,6 +21,7 @@ ERASED: Final = "erased_agents"
 COMPATIBLE_FROM: Final = {1: 1}
 """Of each version of the tables, the oldest program that may use them, told by the version it knows."""
 OLDEST_SERVER: Final = (18, 16)
+DDL_TIMEOUT_S: Final = 60
 LOW_CARDINALITY_SERVER: Final = (20, 1)
 
 _FILE: Final = re.compile(r"(\d{4})_(\w+)\.sql", re.ASCII)
@@ -224,7 +225,9 @@ async def _apply(client: Client, names: Names, step: Migration, table: str, serv
 
 
 async def _run(client: Client, statement: str) -> None:
-    await client.execute(statement.rstrip().removesuffix(";"), timeout_s=LONG_TIMEOUT_S)
+    # Hosts of a cluster that are away do it when they are back; but nobody waits so long.
+    settings = {"distributed_ddl_task_timeout": str(DDL_TIMEOUT_S)}
+    await client.execute(statement.rstrip().removesuffix(";"), settings=settings, timeout_s=LONG_TIMEOUT_S)
 
 
 async def _shape(client: Client, cluster: str) -> tuple[int, int]:

@@ -20,11 +20,11 @@ from hopsight.storage.clickhouse.aggregates import Aggregates
 from hopsight.storage.clickhouse.client import Client
 from hopsight.storage.clickhouse.pages import Pages
 from hopsight.storage.clickhouse.queries import number, text
-from hopsight.storage.clickhouse.removal import RECORD_SELECT, Removal, read_records
+from hopsight.storage.clickhouse.removal import DAY_S, RECORD_SELECT, Removal, read_records
 from hopsight.storage.clickhouse.row_binary import read_int64, read_rows
 from hopsight.storage.clickhouse.schema import Names, Status, read_status, refuse_newer
-from hopsight.storage.clickhouse.writer import Writer, digest_of
-from hopsight.storage.store import Added, Erased
+from hopsight.storage.clickhouse.writer import Writer
+from hopsight.storage.store import Added, Erased, Stretch, digest_of
 
 ERASE_ROUNDS: Final = 5
 
@@ -36,6 +36,8 @@ class ClickHouseStore:
         address: where ClickHouse is.
         clock: the time.
     """
+
+    prune_step_s = DAY_S
 
     def __init__(self, address: Address, clock: Clock) -> None:
         self._address = address
@@ -135,7 +137,7 @@ class ClickHouseStore:
         """Remove all of an agent's records and details, and take no more of it, ever."""
         await self._open()
         # First: from here on nobody adds anything, and who was about to removes it itself (writer.py).
-        await self._removal.mark_erased(digest_of(agent_id), await self._everywhere())
+        await self._removal.refuse([digest_of(agent_id)], await self._everywhere())
         before = await self.count_of(agent_id)
         for _ in range(ERASE_ROUNDS):
             left = await self.count_of(agent_id)
@@ -151,6 +153,30 @@ class ClickHouseStore:
         """Wait until the files of what was erased are gone."""
         await self._open()
         await self._removal.sweep()
+
+    async def stretches(self, kind: str) -> list[Stretch]:
+        """Where there are records of a kind, in order of account group, then time."""
+        await self._open()
+        return await self._removal.stretches(KINDS[kind])
+
+    async def records_between(
+        self, kind: str, aid: int, first_round: int, last_round: int
+    ) -> AsyncIterator[Record]:
+        """Records with their details in order, a few hundred at a time."""
+        await self._open()
+        async for record in self._removal.between(KINDS[kind], aid, first_round, last_round):
+            yield record
+
+    async def erased(self) -> list[bytes]:
+        """SHA-256 of the IDs of the agents that were erased."""
+        await self._open()
+        return await self._removal.erased()
+
+    async def refuse(self, digests: Sequence[bytes]) -> None:
+        """Take no more of some agents."""
+        await self._open()
+        if digests:
+            await self._removal.refuse(digests, await self._everywhere())
 
     async def close(self) -> None:
         """Store what waits, and let go of the connections."""
@@ -168,6 +194,7 @@ class ClickHouseStore:
                     status = await read_status(self._client, self._address)
                     _refuse_unusable(status)
                     settings = _insert_settings(self._address, status)
+                    self._removal.insert_settings = settings
                     merge_s = self._address.merge_ms / 1000
                     self._writer = Writer(
                         self._client, self._names, self._clock, self._removal, merge_s, settings

@@ -12,7 +12,6 @@ everybody from the start, and versions fall as time goes on.
 # ruff: noqa: S608 - values become literals in queries.py
 
 import asyncio
-import hashlib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -35,7 +34,7 @@ from hopsight.storage.clickhouse.row_binary import (
     write_uint64,
 )
 from hopsight.storage.clickhouse.schema import ERASED, Names
-from hopsight.storage.store import Added
+from hopsight.storage.store import Added, digest_of
 
 MAX_WAITING_BYTES: Final = 64 << 20
 """Of encoded records of all kinds; a batch beyond it is taken when nothing else waits."""
@@ -214,7 +213,7 @@ class Writer:
 
     async def _erased(self, agents: Iterable[str]) -> frozenset[str]:
         """Which of some agents were erased."""
-        by_digest = {digest_of(agent_id): agent_id for agent_id in agents}
+        by_digest = {digest_of(agent_id).hex(): agent_id for agent_id in agents}
         rows = await self._client.execute(
             f"SELECT digest FROM {self._names.table(ERASED)}"
             f" WHERE digest IN ({texts(by_digest)}) FORMAT RowBinary"
@@ -235,11 +234,6 @@ class Writer:
                 await self._clock.sleep(RETRY_S * (attempt + 1))
             else:
                 return
-
-
-def digest_of(agent_id: str) -> str:
-    """What is kept of an agent that was erased."""
-    return hashlib.sha256(agent_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _without(group: list[_Batch], erased: frozenset[str]) -> list[_Batch]:
