@@ -67,6 +67,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         tls_key: PEM file.
         tls_self_signed: make and keep a certificate of our own.
         rate_limit: requests a minute for each organization.
+        server_name: what ``X-Server-Name`` says in every answer: which of several servers it was.
+        drain_s: seconds that the server goes on answering after SIGTERM, while it says that it is not ready.
         trusted_proxies: networks of proxies that are believed what they say of who asks.
         keep_s: seconds that records are kept.
         simulated: nothing here was measured: pages say so.
@@ -89,6 +91,8 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     tls_self_signed: bool = False
     rate_limit: int = 240
+    server_name: str = "hopsight"
+    drain_s: float = 0.0
     trusted_proxies: tuple[str, ...] = ()
     keep_s: int = 90 * DAY_S
     simulated: bool = False

@@ -54,6 +54,32 @@ async def test_it_is_not_well_when_the_store_is_not(server: Any) -> None:
     assert answer.json() == {"status": "unavailable", "reason": "disk is full"}
 
 
+async def test_a_server_that_lives_is_not_always_ready(server: Any) -> None:
+    """A store that is away makes it not ready, and no reason for a restart."""
+
+    async def fail(*_: object) -> None:
+        raise StoreUnavailableError("away")
+
+    server.store.last_round = fail
+    async with server.client("") as client:
+        ready, alive = await client.get("/readyz"), await client.get("/livez")
+
+    assert (ready.status_code, ready.json()) == (503, {"status": "unavailable", "reason": "away"})
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+
+
+async def test_who_is_about_to_stop_is_not_ready(server: Any) -> None:
+    """Draining is 503 at /readyz alone; every answer is the last on its connection."""
+    async with server.client("") as client:
+        before = await client.get("/readyz")
+        server.app.services.draining.begin()
+        after, health = await client.get("/readyz"), await client.get("/healthz")
+
+    assert (before.status_code, before.headers.get("connection")) == (200, None)
+    assert (after.status_code, after.headers["connection"]) == (503, "close")
+    assert (health.status_code, health.headers["connection"]) == (200, "close")
+
+
 async def test_requests_are_counted_by_route_and_status(server: Any) -> None:
     """One route is one label, whatever the path; what no route takes has none of its own."""
     async with server.client() as client:

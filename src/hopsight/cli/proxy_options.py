@@ -1,6 +1,7 @@
-"""The option of ``hopsight server`` for proxies in front of it."""
+"""The options of ``hopsight server`` for proxies in front of it and servers beside it."""
 
 import ipaddress
+import re
 from typing import Annotated, Final
 
 import typer
@@ -19,6 +20,37 @@ TrustedProxiesOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+ServerNameOption = Annotated[
+    str,
+    typer.Option(
+        envvar="HOPSIGHT_SERVER_NAME",
+        metavar="NAME",
+        help="What X-Server-Name says in every answer: which of several servers it was.",
+    ),
+]
+DrainOption = Annotated[
+    float,
+    typer.Option(
+        envvar="HOPSIGHT_DRAIN",
+        metavar="SECONDS",
+        min=0,
+        max=3_600,
+        help="After SIGTERM go on answering so long, while /readyz says 503: for proxies to go elsewhere.",
+    ),
+]
+
+
+def checked_server_name(name: str) -> str:
+    """The name, if a header can hold it.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name, re.ASCII):
+        raise ConfigError("--server-name", name, "1 to 64 of A-Z, a-z, 0-9, dot, hyphen and underscore")
+    return name
 
 
 def trusted_networks(text: str | None) -> tuple[str, ...]:

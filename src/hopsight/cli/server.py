@@ -1,7 +1,7 @@
 """``hopsight server``: the server alone."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,13 @@ from hopsight.cli.oidc_options import (
     OidcIssuerOption,
     oidc_config,
 )
-from hopsight.cli.proxy_options import TrustedProxiesOption, trusted_networks
+from hopsight.cli.proxy_options import (
+    DrainOption,
+    ServerNameOption,
+    TrustedProxiesOption,
+    checked_server_name,
+    trusted_networks,
+)
 from hopsight.cli.serving import (
     KEEP,
     LISTEN,
@@ -38,7 +44,6 @@ from hopsight.cli.smtp_options import (
     SmtpUserOption,
     smtp_config,
 )
-from hopsight.config import ServerConfig
 
 CertificateOption = Annotated[
     Path | None, typer.Option(envvar="HOPSIGHT_TLS_CERT", help="Certificate chain, PEM.", show_default=False)
@@ -97,6 +102,8 @@ def server(
     listen: ListenOption = LISTEN,
     public_url: PublicUrlOption = None,
     trusted_proxies: TrustedProxiesOption = None,
+    server_name: ServerNameOption = "hopsight",
+    drain: DrainOption = 0.0,
     tls_cert: CertificateOption = None,
     tls_key: KeyOption = None,
     tls_self_signed: SelfSignedOption = False,
@@ -128,12 +135,14 @@ def server(
     require_server()
     _check_tls(tls_cert, tls_key, self_signed=tls_self_signed)
     smtp = smtp_config(smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_file, smtp_ca, mail_from)
-    config = server_config(
+    _run(
         data,
         listen,
         public_url,
         keep,
         trusted_proxies=trusted_networks(trusted_proxies),
+        server_name=checked_server_name(server_name),
+        drain_s=drain,
         tls_cert=tls_cert,
         tls_key=tls_key,
         tls_self_signed=tls_self_signed,
@@ -148,10 +157,9 @@ def server(
         report_key=report_key,
         smtp=smtp,
     )
-    _run(config)
 
 
-def _run(config: ServerConfig) -> None:
+def _run(data: Path | None, listen: str, public_url: str | None, keep: str, **settings: Any) -> None:
     import random
 
     from hopsight.clock import SystemClock
@@ -159,7 +167,7 @@ def _run(config: ServerConfig) -> None:
 
     run_as_server(
         serve(
-            config,
+            server_config(data, listen, public_url, keep, **settings),
             SystemClock(),
             random.SystemRandom(),
             on_ready=lambda running: typer.echo(describe(running)),

@@ -16,6 +16,7 @@ from hopsight.server.api import openapi
 from hopsight.server.api.hopsight import routes as own
 from hopsight.server.api.v6 import routes as v6
 from hopsight.server.api.v7 import routes as v7
+from hopsight.server.draining import Draining
 from hopsight.server.front import Front
 from hopsight.server.limits import Limits
 from hopsight.server.live import Hub
@@ -61,6 +62,7 @@ def create_app(
         rng=rng,
         limits=Limits(clock, requests_per_minute=config.rate_limit),
         live=Hub(store, clock, metrics),
+        draining=Draining(),
         metrics=metrics,
         networks=Networks(store, clock),
         atlas=Atlas.open(config, accounts, clock),

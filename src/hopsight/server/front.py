@@ -31,8 +31,8 @@ _ERRORS: Final = {Dialect.V6: answer_error, Dialect.V7: v7.answer_error}
 _COMMON: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"x-server-name", b"hopsight"),
 )
+_LAST_ANSWER: Final = (b"connection", b"close")
 _TRANSPORT_SECURITY: Final = (b"strict-transport-security", b"max-age=31536000")
 # All that our pages use comes from here: no inline script, no foreign origin, no framing.
 _CONTENT_POLICY: Final = (
@@ -51,6 +51,7 @@ class Front:
     def __init__(self, router: ASGIApp, services: Services) -> None:
         self._router = router
         self._services = services
+        self._name = (b"x-server-name", services.config.server_name.encode())
         self._date_s = 0
         self._date = b""
 
@@ -81,7 +82,9 @@ class Front:
         now_s = int(self._services.clock.now())
         if now_s != self._date_s:
             self._date_s, self._date = now_s, formatdate(now_s, usegmt=True).encode()
-        headers = [(b"date", self._date), *_COMMON, *visit_of(scope).headers]
+        headers = [(b"date", self._date), *_COMMON, self._name, *visit_of(scope).headers]
+        if self._services.draining.is_on:
+            headers.append(_LAST_ANSWER)
         if scope["scheme"] == "https":
             headers.append(_TRANSPORT_SECURITY)
         return headers

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import math
 import random
 import signal
 import socket
@@ -101,7 +102,11 @@ async def serve(
             )
             app = create_app(config, store, accounts, clock, rng)
             server = _Server(
-                _settings(app, config, certificate), lambda: on_ready(running), app.services.live.close
+                _settings(app, config, certificate),
+                lambda: on_ready(running),
+                app.services.live.close,
+                app.services.draining.begin,
+                config.drain_s,
             )
             metrics = app.services.metrics
             with closing(app.services.atlas):
@@ -134,8 +139,13 @@ class _Server(uvicorn.Server):
         settings: uvicorn.Config,
         on_started: Callable[[], None],
         on_stopping: Callable[[], None] = lambda: None,
+        on_draining: Callable[[], None] = lambda: None,
+        drain_s: float = 0.0,
     ) -> None:
         super().__init__(settings)
+        self._on_draining = on_draining
+        self._drain_s = drain_s
+        self._is_draining = False
         self._on_started = on_started
         self._on_stopping = on_stopping
 
@@ -166,9 +176,9 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         # uvicorn raises the signal again when it is done, which would end us before the store is closed.
         loop = asyncio.get_running_loop()
-        handled = (signal.SIGINT, signal.SIGTERM)
-        for number in handled:
-            loop.add_signal_handler(number, self._stop)
+        handled = {signal.SIGINT: self._stop, signal.SIGTERM: self._drain}
+        for number, handler in handled.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
@@ -187,6 +197,16 @@ class _Server(uvicorn.Server):
                 await asyncio.wait(self.server_state.tasks, timeout=CUT_OFF_S)
         finally:
             logger.removeFilter(_is_fault)
+
+    def _drain(self) -> None:
+        """Stop after a while; at once when told again."""
+        if not self._drain_s or self._is_draining:
+            self._stop()
+            return
+        self._is_draining = True
+        _log.info("draining: not ready any more, and stopping soon", seconds=self._drain_s)
+        self._on_draining()
+        asyncio.get_running_loop().call_later(self._drain_s, self._stop)
 
     def _stop(self) -> None:
         self.should_exit = True
@@ -212,7 +232,8 @@ def _settings(app: object, config: ServerConfig, certificate: tuple[Path, Path] 
         limit_concurrency=MAX_CONNECTIONS,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
+        # Who drains wants nothing cut off: what is under way gets as long again.
+        timeout_graceful_shutdown=math.ceil(max(GRACE_S, config.drain_s)),
         ssl_certfile=cert,
         ssl_keyfile=key,
         # Never the right one, but with it nobody is asked for one on the terminal, and waited for.

@@ -9,6 +9,7 @@ from msgspec import Struct
 from hopsight.accounts.accounts import Accounts
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
+from hopsight.server.draining import Draining
 from hopsight.server.limits import Limits
 from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
@@ -34,6 +35,7 @@ class Services(Struct, frozen=True, kw_only=True):
     rng: random.Random
     limits: Limits
     live: Hub
+    draining: Draining
     metrics: Metrics
     networks: Networks
     atlas: Atlas
