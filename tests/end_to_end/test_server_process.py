@@ -94,6 +94,55 @@ def test_a_signal_ends_it_in_time_and_cleanly(tmp_path: Path, number: signal.Sig
         hanging.close()
 
 
+def begun_enrolment(data: Path, port: int) -> socket.socket:
+    """A connection on which an enrolment has begun to arrive: its head, and one byte of two."""
+    key = json.loads((data / "bootstrap.json").read_text())["groupKey"]
+    begun = socket.create_connection(("127.0.0.1", port), timeout=10)
+    head = f"POST /agent/v1/enrol HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+    begun.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{".encode())
+    return begun
+
+
+def takes_connections(port: int) -> bool:
+    """Whether anybody listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def test_a_request_under_way_is_finished_after_the_drain(tmp_path: Path) -> None:
+    """A body that is still arriving when nobody else is let in any more has its answer."""
+    with server(tmp_path, "--drain", "1") as process:
+        port = port_of(url_of(process))
+        slow = begun_enrolment(tmp_path, port)
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while takes_connections(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        slow.sendall(b"}")
+        assert slow.makefile("rb").read().startswith(b"HTTP/1.1 400 ")
+        assert process.wait(10) == 0
+        slow.close()
+
+
+def test_who_insists_waits_for_nobody(tmp_path: Path) -> None:
+    """A further signal ends the drain, and one more what is under way, whatever time both would have."""
+    with server(tmp_path, "--drain", "60") as process:
+        port = port_of(url_of(process))
+        hanging = begun_enrolment(tmp_path, port)
+        began = time.monotonic()
+        for _ in range(3):
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < STOP_S - 1
+        hanging.close()
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -227,3 +227,25 @@ async def test_an_answer_left_when_the_connection_ends_is_not_waited_for(opened:
     writer.write(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     state = opened.running.server_state
     await until(lambda: state.total_requests == 1 and not state.connections)
+
+
+async def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered() -> None:
+    """Who has connected and not asked yet may still ask, once; who was answered already is let go at once."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    running = Quiet(uvicorn.Config(answer, http=PatientProtocol, lifespan="off", log_config=None))
+    task = asyncio.create_task(running.serve([listener]))
+    await running.ready.wait()
+    late, half, idle = [await asyncio.open_connection(*listener.getsockname()) for _ in range(3)]
+    half[1].write(HEAD)
+    idle[1].write(HEAD + b"\r\n")
+    assert await idle[0].readuntil(b"served")
+    running.should_exit = True
+    async with asyncio.timeout(GIVE_UP_S):
+        assert await idle[0].read() == b""
+        late[1].write(HEAD + b"\r\n")
+        half[1].write(b"\r\n")
+        answers = [await reader.read() for reader, _ in (late, half)]
+        await task
+    assert all(each.endswith(b"served") and b"connection: close" in each for each in answers)
+    for _, writer in (late, half, idle):
+        writer.close()

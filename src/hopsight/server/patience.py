@@ -15,6 +15,8 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_TIMEOUT_S: Final = 10.0
+LAST_HEAD_S: Final = 0.5
+"""What a request that may be on its way gets to arrive when the server stops."""
 STALL_TIMEOUT_S: Final = 30.0
 MAX_HEAD_BYTES: Final = 64 << 10
 
@@ -64,6 +66,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._rest = _Timer(self.loop)
         self._rest_expected = False
         self._stall = _Timer(self.loop)
+        self._is_last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head is awaited from now on; if this is one connection too many, one has to go."""
@@ -99,6 +102,8 @@ class PatientProtocol(HttpToolsProtocol):
         self._head.stop()
         self._heads += 1
         super().on_headers_complete()
+        if self._is_last and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """The body is there."""
@@ -129,6 +134,14 @@ class PatientProtocol(HttpToolsProtocol):
         """Close an idle connection, also one whose last answer was never taken."""
         super().timeout_keep_alive_handler()
         self._watch_closing()
+
+    def shutdown(self) -> None:
+        """Take nothing more, except the request whose head is awaited: it may be on its way already."""
+        if not self._head.running or self.transport.is_closing():
+            super().shutdown()
+        else:
+            self._is_last = True
+            self._head.start(LAST_HEAD_S, self._give_up)
 
     def patience_left(self) -> tuple[bool, float] | None:
         """What this connection is worth when one has to go, least first; None: a request is under way.

@@ -176,7 +176,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None, None, None]:
         # uvicorn raises the signal again when it is done, which would end us before the store is closed.
         loop = asyncio.get_running_loop()
-        handled = {signal.SIGINT: self._stop, signal.SIGTERM: self._drain}
+        handled = {signal.SIGINT: self._hurry, signal.SIGTERM: self._drain}
         for number, handler in handled.items():
             loop.add_signal_handler(number, handler)
         try:
@@ -189,10 +189,16 @@ class _Server(uvicorn.Server):
         # Cutting off who is too slow is no fault: without this, each would fill a screen of the log.
         logger = logging.getLogger("uvicorn.error")
         logger.addFilter(_is_fault)
+        # Before live streams end: those who listen come again at once, and are to find another server.
+        for listening in self.servers:
+            listening.close()
         # What never ends by itself would use up all the grace that requests under way get.
         self._on_stopping()
         try:
             await super().shutdown(sockets)
+            if self.force_exit:
+                self._cut_off()
+                await self.lifespan.shutdown()
             if self.server_state.tasks:
                 await asyncio.wait(self.server_state.tasks, timeout=CUT_OFF_S)
         finally:
@@ -201,7 +207,7 @@ class _Server(uvicorn.Server):
     def _drain(self) -> None:
         """Stop after a while; at once when told again."""
         if not self._drain_s or self._is_draining:
-            self._stop()
+            self._hurry()
             return
         self._is_draining = True
         _log.info("draining: not ready any more, and stopping soon", seconds=self._drain_s)
@@ -210,6 +216,16 @@ class _Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+    def _hurry(self) -> None:
+        """Stop now; told so when it stops already, wait for nobody."""
+        self.config.timeout_graceful_shutdown = GRACE_S
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def _cut_off(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def _is_fault(record: logging.LogRecord) -> bool:
