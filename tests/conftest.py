@@ -11,6 +11,7 @@ from pytest_socket import socket_allow_hosts
 
 if TYPE_CHECKING:
     from tests.postgresql import PostgresServer
+    from tests.redis_server import RedisServer
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
@@ -87,3 +88,29 @@ def postgresql_url(postgresql: "PostgresServer", postgresql_template: str) -> It
     name = postgresql.new_database(postgresql_template)
     yield postgresql.url(name)
     postgresql.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def redis_session(require: Callable[[bool, str], None]) -> "Iterator[RedisServer]":
+    """A Redis server, the same for all tests of a session that ask for one."""
+    has_client = importlib.util.find_spec("redis") is not None
+    require(has_client, "redis is not installed (pip install 'hopsight[test]')")
+    from tests.redis_server import RedisServer, program  # noqa: PLC0415 - late, as above
+
+    found = program()
+    require(found is not None, "Redis is not installed (apt-get install redis-server)")
+    assert found is not None
+    server = RedisServer(found)
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def redis_server(redis_session: "RedisServer") -> "RedisServer":
+    """A Redis that runs, and holds nothing."""
+    redis_session.start()
+    with redis_session.client() as client:
+        client.flushall()
+    return redis_session

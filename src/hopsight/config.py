@@ -62,6 +62,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
         port: 0 asks the system for a free one.
         store: ``sqlite`` (in ``data``), ``sqlite:PATH``, ``clickhouse://...`` or ``memory:``.
         accounts: URL of their database, SQLite or PostgreSQL, may hold a password; None: SQLite in ``data``.
+        shared: URL of a Redis through which servers count together, may hold a password; None: none.
         public_url: what clients call us, for links in answers; None: what each request says.
         tls_cert: PEM file; with ``tls_key``.
         tls_key: PEM file.
@@ -86,6 +87,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     port: int = 8480
     store: str = "sqlite"
     accounts: str | None = None
+    shared: str | None = None
     public_url: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None

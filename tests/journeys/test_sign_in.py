@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from hopsight.accounts.passwords import hash_password
-from hopsight.server.limits import WINDOW_S
-from hopsight.server.web.password_gate import ACCOUNT_REFUSALS
+from hopsight.server.limits import ACCOUNT_REFUSALS, WINDOW_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chromium]
 

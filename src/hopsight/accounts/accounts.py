@@ -1,7 +1,7 @@
 """The door to accounts: who there is, who may see what, and which agents belong where."""
 
 import hmac
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -87,6 +87,14 @@ class Accounts(OrganizationAccounts):
             self._sightings.flush()
         finally:
             self._database.close()
+
+    def tell_changes(self, to: Callable[[], None]) -> None:
+        """Have ``to`` called when rights may have changed here, so that other servers can be told."""
+        self._database.on_change = to
+
+    def look_again(self) -> None:
+        """Rights may have changed elsewhere: believe nothing that was read before."""
+        self._database.look_again()
 
     def bootstrap(self, public_url: str) -> Bootstrap:
         """Make the first account at the first start (``<data>/bootstrap.json``, 0600); later: read it.
@@ -176,7 +184,7 @@ class Accounts(OrganizationAccounts):
             return tokens.listing(connection)
 
     def delete_token(self, token_id: int, by: Actor = CONSOLE) -> None:
-        """Delete a token: it is refused from now on; by other servers on PostgreSQL, two seconds later."""
+        """Delete a token: it is refused from now on; by other servers on PostgreSQL in two seconds."""
         with self._database.write() as connection:
             console_users.remove_token(connection, token_id, self._change(by))
 

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -33,6 +33,8 @@ class Database:
         self._seen_version = -1
         self._revision = 0
         self._revision_read_s = float("-inf")
+        self.on_change: Callable[[], None] | None = None
+        """Called after a transaction that may have changed rights, by whoever waits for it."""
 
     @classmethod
     def open(cls, url: str | None, data: Path, clock: Clock) -> Self:
@@ -81,7 +83,13 @@ class Database:
         finally:
             if changes_rights:
                 # What we change we see at once; also when it was kept and the answer to that got lost.
-                self._revision_read_s = float("-inf")
+                self.look_again()
+                if self.on_change is not None:
+                    self.on_change()
+
+    def look_again(self) -> None:
+        """Ask for the revision when it is needed next, however lately it was read."""
+        self._revision_read_s = float("-inf")
 
     def current_revision(self) -> int:
         """A number that differs when rights may have changed: here, or ``REVISION_AGE_S`` ago elsewhere.

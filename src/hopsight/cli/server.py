@@ -74,6 +74,18 @@ AccountsOption = Annotated[
         show_default=False,
     ),
 ]
+SharedOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="HOPSIGHT_SHARED",
+        metavar="URL",
+        help=(
+            "Redis or Valkey through which several servers count requests and wrong passwords together: "
+            "redis://USER:PASSWORD@HOST:PORT/NUMBER, or rediss:// with TLS. Default: each for itself."
+        ),
+        show_default=False,
+    ),
+]
 RateLimitOption = Annotated[
     int,
     typer.Option(envvar="HOPSIGHT_RATE_LIMIT", min=1, help="Requests a minute for each organization."),
@@ -109,6 +121,7 @@ def server(
     tls_self_signed: SelfSignedOption = False,
     store: StoreOption = "sqlite",
     accounts: AccountsOption = None,
+    shared: SharedOption = None,
     rate_limit: RateLimitOption = 240,
     keep: KeepOption = KEEP,
     agent_poll: AgentPollOption = 10,
@@ -148,6 +161,7 @@ def server(
         tls_self_signed=tls_self_signed,
         store=store,
         accounts=accounts,
+        shared=shared,
         rate_limit=rate_limit,
         agent_poll_s=agent_poll,
         asn_db=asn_db,

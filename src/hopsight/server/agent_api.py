@@ -49,7 +49,7 @@ _encode: Final = msgspec.json.Encoder().encode
 async def enrol(request: Request[Any, Any, Any]) -> Answer:
     """An agent asks to be known; asking again gives the same answer."""
     services: Services = request.app.state.services
-    key = admit_key(request.scope, services)
+    key = await admit_key(request.scope, services)
     body = await read_body(request.scope, request.receive, ENROLMENT_LIMITS)
     try:
         enrolment = _enrolments.decode(body.content)
@@ -60,7 +60,9 @@ async def enrol(request: Request[Any, Any, Any]) -> Answer:
     try:
         answer = services.accounts.enrol(key, enrolment, address)
     except AuthenticationError:
-        raise refused(request.scope, services, "Authorization: Bearer with an account group key") from None
+        raise await refused(
+            request.scope, services, "Authorization: Bearer with an account group key"
+        ) from None
     return Answer(_encode(answer))
 
 
@@ -68,7 +70,7 @@ async def enrol(request: Request[Any, Any, Any]) -> Answer:
 async def configuration(request: Request[Any, Any, Any]) -> Answer:
     """What the server wants of an agent; asking is how a disabled one learns that it is enabled again."""
     services: Services = request.app.state.services
-    agent = admit_agent(request.scope, services)
+    agent = await admit_agent(request.scope, services)
     address = source_address(request.scope) or None
     services.accounts.agent_seen(agent.agent_id, address)
     wanted = _encode(
@@ -92,7 +94,7 @@ async def configuration(request: Request[Any, Any, Any]) -> Answer:
 async def upload(request: Request[Any, Any, Any]) -> Answer:
     """Take a batch of records; what is acknowledged is on disk, and sending it again changes nothing."""
     services: Services = request.app.state.services
-    agent = admit_agent(request.scope, services)
+    agent = await admit_agent(request.scope, services)
     if not agent.enabled:
         raise PermissionDeniedError("This agent is disabled; accepted: nothing until it is enabled again")
     if services.upload_slots.locked():
@@ -109,7 +111,7 @@ async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Ser
         added = await _store(checked, services)
     except ErasedError:
         # It was let in before its data was erased: from now on it is not.
-        raise refused(scope, services, _AGENT_CREDENTIALS) from None
+        raise await refused(scope, services, _AGENT_CREDENTIALS) from None
     services.live.stored(checked.records)
     services.accounts.agent_seen(agent.agent_id, address, checked.info, checked.network_id)
     _count(agent.agent_id, checked, added, services)

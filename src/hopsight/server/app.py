@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from litestar import Litestar
 from litestar.connection import Request
@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from hopsight.accounts.accounts import Accounts
 from hopsight.clock import Clock
 from hopsight.config import ServerConfig
+from hopsight.errors import ConfigError
 from hopsight.server import agent_api, operations
 from hopsight.server.api import openapi
 from hopsight.server.api.hopsight import routes as own
@@ -18,7 +19,7 @@ from hopsight.server.api.v6 import routes as v6
 from hopsight.server.api.v7 import routes as v7
 from hopsight.server.draining import Draining
 from hopsight.server.front import Front
-from hopsight.server.limits import Limits
+from hopsight.server.limits import Limits, MemoryLimits
 from hopsight.server.live import Hub
 from hopsight.server.metrics import Metrics
 from hopsight.server.networks import Networks
@@ -48,19 +49,28 @@ from hopsight.server.web.admin import routes as administration
 from hopsight.server.web.export import routes as export
 from hopsight.storage.store import Store
 
+if TYPE_CHECKING:
+    from hopsight.server.shared.link import Link
+
 
 def create_app(
     config: ServerConfig, store: Store, accounts: Accounts, clock: Clock, rng: random.Random
 ) -> Front:
-    """Wire one server; handlers find what they work with at ``request.app.state.services``."""
+    """Wire one server; handlers find what they work with at ``request.app.state.services``.
+
+    Raises:
+        ConfigError: a file or address that a setting names is wrong.
+    """
     metrics = Metrics()
+    limits, link = _limits(config, accounts, clock, metrics)
     services = Services(
         config=config,
         store=store,
         accounts=accounts,
         clock=clock,
         rng=rng,
-        limits=Limits(clock, requests_per_minute=config.rate_limit),
+        limits=limits,
+        link=link,
         live=Hub(store, clock, metrics),
         draining=Draining(),
         metrics=metrics,
@@ -89,6 +99,22 @@ def create_app(
         debug=False,
     )
     return Front(router, services)
+
+
+def _limits(
+    config: ServerConfig, accounts: Accounts, clock: Clock, metrics: Metrics
+) -> "tuple[Limits, Link | None]":
+    memory = MemoryLimits(clock, requests_per_minute=config.rate_limit)
+    if config.shared is None:
+        return memory, None
+    try:
+        # Late, for those who need it: its library is an extra.
+        from hopsight.server.shared.opening import share  # noqa: PLC0415
+    except ImportError:
+        accepted = "an installation with its client: pip install 'hopsight[server,redis]'"
+        raise ConfigError("--shared", "redis://...", accepted) from None
+    shared = share(config.shared, memory, accounts, clock, metrics.shared())
+    return shared.limits, shared.link
 
 
 def _pass_on(_: Request, error: Exception) -> NoReturn:  # type: ignore[type-arg]

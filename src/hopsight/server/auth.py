@@ -41,7 +41,7 @@ def parse_authorization(value: str) -> Credentials | None:
     return None
 
 
-def admit(scope: Scope, services: Services, *, basic: bool = True) -> Principal:
+async def admit(scope: Scope, services: Services, *, basic: bool = True) -> Principal:
     """Find out who asks, and count the request; the answer's headers will say what is left.
 
     Args:
@@ -55,8 +55,8 @@ def admit(scope: Scope, services: Services, *, basic: bool = True) -> Principal:
     """
     principal = _identify(_authorization_of(scope, services), services, basic=basic)
     if principal is None:
-        raise refused(scope, services, _ACCEPTED if basic else _BEARER)
-    allowance = services.limits.count_request(principal.org_id)
+        raise await refused(scope, services, _ACCEPTED if basic else _BEARER)
+    allowance = await services.limits.count_request(principal.org_id)
     visit_of(scope).headers += rate_limit_headers(allowance)
     if allowance.exceeded:
         message = f"Over the limit of {allowance.limit} requests a minute for this organization"
@@ -64,7 +64,7 @@ def admit(scope: Scope, services: Services, *, basic: bool = True) -> Principal:
     return principal
 
 
-def admit_agent(scope: Scope, services: Services) -> AgentPrincipal:
+async def admit_agent(scope: Scope, services: Services) -> AgentPrincipal:
     """Find out which agent this is (HTTP Basic, agent ID and secret).
 
     Raises:
@@ -76,11 +76,11 @@ def admit_agent(scope: Scope, services: Services) -> AgentPrincipal:
     if credentials is not None and credentials.email:
         agent = services.accounts.authenticate_agent(credentials.email, credentials.token)
     if agent is None:
-        raise refused(scope, services, "HTTP Basic with agent ID and secret")
+        raise await refused(scope, services, "HTTP Basic with agent ID and secret")
     return agent
 
 
-def admit_key(scope: Scope, services: Services) -> str:
+async def admit_key(scope: Scope, services: Services) -> str:
     """The account group key that a request shows as Bearer.
 
     Raises:
@@ -90,13 +90,13 @@ def admit_key(scope: Scope, services: Services) -> str:
     credentials = parse_authorization(_authorization_of(scope, services))
     key = None if credentials is None or credentials.email is not None else credentials.token
     if key is None or not services.accounts.knows_group_key(key):
-        raise refused(scope, services, "Authorization: Bearer with an account group key")
+        raise await refused(scope, services, "Authorization: Bearer with an account group key")
     return key
 
 
-def refused(scope: Scope, services: Services, accepted: str) -> AuthenticationError:
+async def refused(scope: Scope, services: Services, accepted: str) -> AuthenticationError:
     """Count a refusal against the address that asks; the error says what would have been accepted."""
-    services.limits.count_refusal(source_address(scope))
+    await services.limits.count_refusal(source_address(scope))
     return AuthenticationError(f"Credentials are missing or wrong; accepted: {accepted}")
 
 
@@ -107,7 +107,7 @@ def _authorization_of(scope: Scope, services: Services) -> str:
     return header(scope, b"authorization")
 
 
-def recognize_asker(scope: Scope, services: Services, *, basic: bool = True) -> Exception | None:
+async def recognize_asker(scope: Scope, services: Services, *, basic: bool = True) -> Exception | None:
     """Count a request that no handler took, if it shows credentials (``basic`` as for ``admit``).
 
     Returns:
@@ -116,7 +116,7 @@ def recognize_asker(scope: Scope, services: Services, *, basic: bool = True) -> 
     if not header(scope, b"authorization"):
         return None
     try:
-        admit(scope, services, basic=basic)
+        await admit(scope, services, basic=basic)
     except (AuthenticationError, HTTPException) as error:
         return error
     return None

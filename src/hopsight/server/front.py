@@ -93,7 +93,7 @@ class Front:
         dialect = visit_of(scope).dialect
         if isinstance(error, HTTPException) and "route_handler" not in scope and dialect is not None:
             # No handler looked at the credentials: who shows some is answered as one who did.
-            error = recognize_asker(scope, self._services, basic=dialect is not Dialect.V7) or error
+            error = await recognize_asker(scope, self._services, basic=dialect is not Dialect.V7) or error
         if isinstance(error, StoreUnavailableError):
             self._services.metrics.store_failed()
         described = describe_error(error)

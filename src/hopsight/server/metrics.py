@@ -15,6 +15,7 @@ from prometheus_client import (
 
 from hopsight import __version__
 from hopsight.server.agent_metrics import AgentMetrics
+from hopsight.server.shared_metrics import SharedMetrics
 
 EXPOSITION_TYPE: Final = CONTENT_TYPE_LATEST
 UNROUTED: Final = "(none)"
@@ -59,6 +60,10 @@ class Metrics:
         Gauge("hopsight_build_info", "Always 1.", ("version", "python"), registry=registry).labels(
             __version__, platform.python_version()
         ).set(1)
+
+    def shared(self) -> SharedMetrics:
+        """Add what a server counts that shares something with others; called once at most."""
+        return SharedMetrics(self._registry)
 
     def answered(self, route: str, status: int) -> None:
         """Count an answer by route template (``UNROUTED`` when there is none) and status."""

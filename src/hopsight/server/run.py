@@ -108,9 +108,12 @@ async def serve(
                 app.services.draining.begin,
                 config.drain_s,
             )
-            metrics = app.services.metrics
+            metrics, link = app.services.metrics, app.services.link
             with closing(app.services.atlas):
+                if link is not None:
+                    await link.begin()
                 async with _beside(
+                    *([] if link is None else [link.keep()]),
                     keep_young(store, metrics, clock, config.keep_s),
                     _flush_sightings(accounts, clock),
                     keep_prepared(store, accounts, clock),

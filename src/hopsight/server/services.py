@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -21,12 +21,16 @@ from hopsight.server.reports.shelf import Shelf
 from hopsight.server.single_sign_on import SingleSignOn
 from hopsight.storage.store import Store
 
+if TYPE_CHECKING:
+    # Its library is an extra.
+    from hopsight.server.shared.link import Link
+
 MAX_UPLOADS: Final = 32
 MAX_TRIALS: Final = 4
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """One of each; slots bound the uploads that are in memory, and the tests of alert rules, at once."""
+    """One of each; slots bound the uploads and tests of rules at once; ``link``: to other servers, if any."""
 
     config: ServerConfig
     store: Store
@@ -34,6 +38,7 @@ class Services(Struct, frozen=True, kw_only=True):
     clock: Clock
     rng: random.Random
     limits: Limits
+    link: "Link | None"
     live: Hub
     draining: Draining
     metrics: Metrics

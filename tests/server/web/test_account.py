@@ -85,7 +85,7 @@ async def test_guessing_the_current_password_is_locked_too(server: Any) -> None:
     async with person(server) as client:
         await sign_in(server, client)
         for _ in range(10):
-            server.app.services.limits.count_refusal(f"account {EMAIL}")
+            await server.app.services.limits.count_refusal(f"account {EMAIL}")
         answer = await change(client, current=PASSWORD, new=NEW, repeated=NEW)
     assert answer.status_code == 429
     assert is_theirs(server, PASSWORD)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def take(request: Request[Any, Any, Any]) -> Answer:
     """A page of the test's own."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
     except REFUSALS as error:
@@ -32,7 +32,7 @@ async def take(request: Request[Any, Any, Any]) -> Answer:
 @post("/test/token")
 async def tell(request: Request[Any, Any, Any]) -> Answer:
     """What a template would put into the form."""
-    return Answer(see(request).csrf.encode())
+    return Answer((await see(request)).csrf.encode())
 
 
 @pytest.fixture

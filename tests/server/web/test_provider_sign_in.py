@@ -224,7 +224,7 @@ async def test_a_provider_that_is_gone_is_told(known: Any, provider: Provider) -
         answer = await client.get(await there(client))
         assert "cannot be reached" in told(answer)
         for _ in range(99):
-            known.app.services.limits.count_refusal("127.0.0.1")
+            await known.app.services.limits.count_refusal("127.0.0.1")
         assert (await client.get("/sign-in/provider")).status_code == 429
 
 

@@ -9,7 +9,7 @@ from tests.server.web.signing_in import EMAIL, PASSWORD, csrf_of, person, post_s
 
 from hopsight.accounts.browser_sessions import IDLE_S, Device
 from hopsight.errors import StoreUnavailableError
-from hopsight.server.web.password_gate import ACCOUNT_REFUSALS
+from hopsight.server.limits import ACCOUNT_REFUSALS
 from hopsight.testing import sample_record
 
 pytestmark = pytest.mark.anyio
@@ -194,7 +194,7 @@ async def test_too_many_wrong_passwords_lock_an_account(server: Any) -> None:
     async with person(server) as inside:
         await sign_in(server, inside)
         for _ in range(ACCOUNT_REFUSALS):
-            server.app.services.limits.count_refusal("account nobody@example.com")
+            await server.app.services.limits.count_refusal("account nobody@example.com")
         async with person(server) as client:
             for number in range(ACCOUNT_REFUSALS):
                 answer = await post_sign_in(client, email=EMAIL, password=f"wrong {number}")
@@ -238,7 +238,7 @@ async def test_too_many_at_once_are_sent_away(server: Any) -> None:
 async def test_wrong_tokens_and_passwords_lock_an_address(server: Any) -> None:
     """They count as wrong credentials of the API do; a hundred in a minute, and nothing is looked at."""
     for _ in range(98):
-        server.app.services.limits.count_refusal("127.0.0.1")
+        await server.app.services.limits.count_refusal("127.0.0.1")
     async with person(server) as client:
         assert (await post_sign_in(client, token="wrong")).status_code == 403
         assert (await post_sign_in(client, email="a@b.example", password="wrong")).status_code == 403

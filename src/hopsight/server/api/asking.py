@@ -30,11 +30,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     parameters: Parameters
 
 
-def ask(request: Request[Any, Any, Any]) -> Asked:
+async def ask(request: Request[Any, Any, Any]) -> Asked:
     """Credentials first, so that whoever has none learns nothing else; then the account group."""
     services: Services = request.app.state.services
     scope = request.scope
-    principal = admit(scope, services)
+    principal = await admit(scope, services)
     parameters = Parameters(scope["query_string"])
     return Asked(
         scope=scope,

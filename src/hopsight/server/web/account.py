@@ -47,7 +47,7 @@ class Row(Struct, frozen=True, kw_only=True):
 async def show_account(request: Request[Any, Any, Any]) -> Answer:
     """The page."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         return _page(visitor, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -60,7 +60,7 @@ async def change_password(request: Request[Any, Any, Any]) -> Answer:
     All sessions end, and this browser gets a new one.
     """
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
     except REFUSALS as error:
@@ -79,7 +79,7 @@ async def change_password(request: Request[Any, Any, Any]) -> Answer:
 async def end_session(request: Request[Any, Any, Any]) -> Answer:
     """End one of one's sessions, or all but this one."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
         ended, uid = form.one("session"), visitor.principal.uid
@@ -99,7 +99,7 @@ async def end_session(request: Request[Any, Any, Any]) -> Answer:
 async def make_token(request: Request[Any, Any, Any]) -> Answer:
     """Make a token of one's own; this answer alone shows it."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         await read_form(request)
         require_csrf(request, visitor)
         principal = visitor.principal
@@ -113,7 +113,7 @@ async def make_token(request: Request[Any, Any, Any]) -> Answer:
 async def delete_token(request: Request[Any, Any, Any]) -> Answer:
     """Delete a token of one's own; sessions that were begun with it end."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
         principal = visitor.principal

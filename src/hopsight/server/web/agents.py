@@ -82,7 +82,7 @@ class Newest(Struct, frozen=True, kw_only=True):
 async def list_agents(request: Request[Any, Any, Any]) -> Answer:
     """All of them, in order of ID, a page at a time."""
     try:
-        return await _list(see(request))
+        return await _list(await see(request))
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -91,7 +91,7 @@ async def list_agents(request: Request[Any, Any, Any]) -> Answer:
 async def read_agent(request: Request[Any, Any, Any]) -> Answer:
     """One of them."""
     try:
-        return await _read(see(request), request.path_params["agentId"].lower())
+        return await _read(await see(request), request.path_params["agentId"].lower())
     except REFUSALS as error:
         return refusal(request.scope, error)
 

@@ -40,7 +40,7 @@ _MAX_DIGITS: Final = 15
 async def read_alerts(request: Request[Any, Any, Any]) -> Answer:
     """Show them to whoever has signed in."""
     try:
-        return _alerts(see(request))
+        return _alerts(await see(request))
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -49,7 +49,7 @@ async def read_alerts(request: Request[Any, Any, Any]) -> Answer:
 async def read_incident(request: Request[Any, Any, Any]) -> Answer:
     """Show one incident."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         return await _incident(visitor, request.path_params["incidentId"])
     except REFUSALS as error:
         return refusal(request.scope, error)

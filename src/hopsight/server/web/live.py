@@ -105,7 +105,7 @@ async def listen(request: Request[Any, Any, Any]) -> ASGIApp:
     scope = request.scope
     services: Services = request.app.state.services
     try:
-        visitor = see(request)
+        visitor = await see(request)
         listener = services.live.join(visitor.group.aid, visitor.principal.uid)
         if visit_of(scope).is_head:
             services.live.leave(listener)

@@ -58,7 +58,7 @@ class NetworkRow(Struct, frozen=True, kw_only=True):
 async def list_networks(request: Request[Any, Any, Any]) -> Answer:
     """All networks of an account group, worst first."""
     try:
-        return await _list(see(request))
+        return await _list(await see(request))
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -67,7 +67,7 @@ async def list_networks(request: Request[Any, Any, Any]) -> Answer:
 async def read_network(request: Request[Any, Any, Any]) -> Answer:
     """One of them."""
     try:
-        return await _read(see(request), request.path_params["networkId"])
+        return await _read(await see(request), request.path_params["networkId"])
     except REFUSALS as error:
         return refusal(request.scope, error)
 

@@ -73,7 +73,7 @@ async def read_ranks(request: Request[Any, Any, Any]) -> Answer:
 
 async def _answer(request: Request[Any, Any, Any], page: Callable[[Visitor], Any]) -> Answer:
     try:
-        visitor = see(request)
+        visitor = await see(request)
         path = request.scope["path"]
         added = added_filter(visitor, USER_SESSIONS, path, _more(visitor, path))
         if added is not None:

@@ -94,7 +94,7 @@ async def read_static(request: Request[Any, Any, Any]) -> Answer:
 
 
 async def _last_round(request: Request[Any, Any, Any]) -> Answer:
-    visitor = see(request)
+    visitor = await see(request)
     services, aid = visitor.services, visitor.group.aid
     return visitor.render(
         "last_round.html",

@@ -11,11 +11,8 @@ from litestar.types import Scope
 
 from hopsight.accounts.sign_ins import StoredPassword
 from hopsight.server.auth import source_address
-from hopsight.server.limits import REFUSALS
+from hopsight.server.limits import ACCOUNT_REFUSALS, REFUSALS
 from hopsight.server.services import Services
-
-ACCOUNT_REFUSALS: Final = 10
-"""Wrong passwords of one account within a minute, after which none is looked at."""
 
 _MAX_EMAIL_CHARS: Final = 254
 
@@ -40,13 +37,13 @@ async def check_password(
         if await work.check(None if stored is None else stored.password_hash, password):
             return stored
         # Before the next one has its turn: many at once are no more guesses than one after the other.
-        if services.limits.count_refusal(account) == ACCOUNT_REFUSALS:
+        if await services.limits.count_refusal(account) == ACCOUNT_REFUSALS:
             services.accounts.sign_ins.note_lockout(email, source_address(scope) or None)
-        count_wrong(scope, services)
+        await count_wrong(scope, services)
         return None
 
 
-def check_token(scope: Scope, services: Services, token: str) -> bool:
+async def check_token(scope: Scope, services: Services, token: str) -> bool:
     """See whether a token is known.
 
     Raises:
@@ -55,14 +52,14 @@ def check_token(scope: Scope, services: Services, token: str) -> bool:
     refuse_locked_out(scope, services)
     if services.accounts.authenticate_token(token) is not None:
         return True
-    count_wrong(scope, services)
+    await count_wrong(scope, services)
     return False
 
 
-def count_wrong(scope: Scope, services: Services) -> None:
+async def count_wrong(scope: Scope, services: Services) -> None:
     """Count a refusal against the address that asks."""
     address = source_address(scope)
-    if services.limits.count_refusal(address) == REFUSALS:
+    if await services.limits.count_refusal(address) == REFUSALS:
         services.accounts.sign_ins.note_lockout(None, address or None)
 
 

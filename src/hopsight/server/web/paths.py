@@ -40,7 +40,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 async def read_paths(request: Request[Any, Any, Any]) -> Answer:
     """The graph of the site that the view is filtered by; without one, the sites to choose from."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         sites = chosen_sites(visitor)
         return await _graph(visitor, sites) if sites else await _choice(visitor)
     except REFUSALS as error:

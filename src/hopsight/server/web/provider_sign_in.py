@@ -57,7 +57,7 @@ async def come_back(request: Request[Any, Any, Any]) -> Answer:
         wanted = checked_next(single.wanted_of(secret, state))
         session = await _begin(scope, services, code if said is None else "")
     except AuthenticationError as error:
-        count_wrong(scope, services)
+        await count_wrong(scope, services)
         page = sign_in_form(scope, services, wanted, message=str(error), status=_FORBIDDEN)
         forgotten = cookies.forget_cookie(scope, services.config, cookies.PROVIDER, _PATH)
         headers = (*page.headers, (b"set-cookie", forgotten))

@@ -41,7 +41,7 @@ _MAX_LIMIT_CHARS: Final = 16
 async def read_preview(request: Request[Any, Any, Any]) -> Answer:
     """The report of the view, unsigned; a range that moves with the clock is led to where it stands still."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         choices = _choices(visitor)
         added = added_filter(visitor, USER_SESSIONS, PATH, _more(choices))
         if added is not None:
@@ -58,7 +58,7 @@ async def read_preview(request: Request[Any, Any, Any]) -> Answer:
 async def sign_report(request: Request[Any, Any, Any]) -> Answer:
     """Sign the report of the view as it is now, keep it, and lead there."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
         _require_writer(visitor, "signing a report")
@@ -90,7 +90,7 @@ async def sign_report(request: Request[Any, Any, Any]) -> Answer:
 async def read_signed(request: Request[Any, Any, Any]) -> Answer:
     """A signed report as a page; with ``.json`` behind its digest, as the file that was signed."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         name = str(request.path_params["name"])
         digest = name.removesuffix(".json")
         if name != digest:
@@ -106,7 +106,7 @@ async def read_signed(request: Request[Any, Any, Any]) -> Answer:
 async def delete_signed(request: Request[Any, Any, Any]) -> Answer:
     """Delete a signed report; files that were handed out stay valid."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         form = await read_form(request)
         require_csrf(request, visitor)
         _require_writer(visitor, "deleting a report")

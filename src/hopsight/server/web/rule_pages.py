@@ -66,7 +66,7 @@ class Said(Struct, frozen=True, kw_only=True):
 async def new_rule(request: Request[Any, Any, Any]) -> Answer:
     """Show the form of a rule that there is not yet."""
     try:
-        return _form(administer(request), RuleFields(), None, Said())
+        return _form(await administer(request), RuleFields(), None, Said())
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -91,7 +91,7 @@ async def add_rule(request: Request[Any, Any, Any]) -> Answer:
 async def read_rule(request: Request[Any, Any, Any]) -> Answer:
     """Show a rule: to those who may write it, as a form."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         stored = _find(visitor, request)
         if visitor.role not in WRITERS:
             return _read_only(visitor, stored)
@@ -137,7 +137,7 @@ async def switch_rule(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete_rule(request: Request[Any, Any, Any]) -> Answer:
     """Say what would be, and ask."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         stored = _find(visitor, request)
     except REFUSALS as error:
         return refusal(request.scope, error)

@@ -64,7 +64,7 @@ async def read_session(request: Request[Any, Any, Any]) -> Answer:
 
 async def _page(request: Request[Any, Any, Any]) -> Answer:
     text = request.path_params["userSessionId"]
-    visitor, record = await find_session(see(request), text)
+    visitor, record = await find_session(await see(request), text)
     store, aid = visitor.services.store, record.aid
     session, detail = read_session_record(record)
     traceroute = detail.network.traceroute

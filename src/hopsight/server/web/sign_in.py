@@ -49,7 +49,7 @@ async def show_sign_in(request: Request[Any, Any, Any]) -> Answer:
         if recognize(scope, services) is not None:
             return see_other(wanted)
         if header(scope, b"authorization"):
-            return see_other(f"/?aid={admit(scope, services).login_aid}")
+            return see_other(f"/?aid={(await admit(scope, services)).login_aid}")
     except REFUSALS as error:
         return refusal(scope, error)
     return sign_in_form(scope, services, wanted)
@@ -110,7 +110,7 @@ async def _begin(scope: Scope, services: Services, form: Form) -> str:
     sign_ins = services.accounts.sign_ins
     replaced, token = cookies.read_cookie(scope, cookies.SESSION) or None, form.one("token").strip()
     if token:
-        known = check_token(scope, services, token)
+        known = await check_token(scope, services, token)
         secret = sign_ins.begin_by_token(token, device_of(scope), replaced) if known else None
         if secret is None:
             raise _NotAcceptedError(_WRONG_TOKEN)

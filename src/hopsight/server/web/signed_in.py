@@ -39,7 +39,7 @@ def recognize(scope: Scope, services: Services) -> SignedIn | None:
     return SignedIn(principal=found.principal, csrf=csrf_token(secret), session_id=found.session.session_id)
 
 
-def identify(scope: Scope, services: Services) -> SignedIn:
+async def identify(scope: Scope, services: Services) -> SignedIn:
     """Find out who asks for a page.
 
     Raises:
@@ -53,5 +53,5 @@ def identify(scope: Scope, services: Services) -> SignedIn:
     if not authorization:
         # Nothing wrong was shown: a session that ran out must not lock its address out.
         raise AuthenticationError("Sign in to see this page")
-    principal = admit(scope, services)
+    principal = await admit(scope, services)
     return SignedIn(principal=principal, csrf=csrf_token(authorization), session_id=None)

@@ -81,7 +81,7 @@ class Visitor(Struct, frozen=True, kw_only=True):
         )
 
 
-def see(request: Request[Any, Any, Any]) -> Visitor:
+async def see(request: Request[Any, Any, Any]) -> Visitor:
     """Find out who looks, and at what.
 
     Raises:
@@ -90,7 +90,7 @@ def see(request: Request[Any, Any, Any]) -> Visitor:
     """
     scope = request.scope
     services: Services = request.app.state.services
-    known = identify(scope, services)
+    known = await identify(scope, services)
     principal = known.principal
     parameters = Parameters(scope["query_string"])
     aid = choose_account_group(principal, parameters.one("aid"))

@@ -51,7 +51,7 @@ class SuppressedRow(Struct, frozen=True, kw_only=True):
 async def new_window(request: Request[Any, Any, Any]) -> Answer:
     """Show the form of a window that there is not yet."""
     try:
-        return _form(administer(request), WindowFields())
+        return _form(await administer(request), WindowFields())
     except REFUSALS as error:
         return refusal(request.scope, error)
 
@@ -76,7 +76,7 @@ async def add_window(request: Request[Any, Any, Any]) -> Answer:
 async def read_window(request: Request[Any, Any, Any]) -> Answer:
     """Show a window and what it suppressed: to those who may write it, as a form."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         stored = _find(visitor, request)
         done = _DONE.get(visitor.parameters.one("done") or "", "")
         return _form(visitor, window_fields_of(stored.window), stored=stored, done=done)
@@ -105,7 +105,7 @@ async def change_window(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete_window(request: Request[Any, Any, Any]) -> Answer:
     """Say what would be, and ask."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         stored = _find(visitor, request)
     except REFUSALS as error:
         return refusal(request.scope, error)

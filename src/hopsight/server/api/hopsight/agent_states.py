@@ -48,13 +48,13 @@ _SEARCHED: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_agent_states(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page."""
-    return await _answer_page(ask(request), ())
+    return await _answer_page(await ask(request), ())
 
 
 @post(PATH, opt=described(_SEARCHED))
 async def search_agent_states(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page of those that the filters leave."""
-    asked = ask(request)
+    asked = await ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer_page(asked, parse_search_filters(body))
 

@@ -53,7 +53,7 @@ _rules: Final = BodyReader(AlertRule, '{"name": "Slow", "metric": "latency", "th
 @get(PATH, opt=described(_LISTED))
 async def list_alert_rules(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     listed = asked.services.accounts.alerts.rules.listing(asked.aid)
     documents = [rule_document(each, is_writer=_is_writer(asked)) for each in listed]
     return answer_json(asked, msgspec.json.encode(AlertRulesAnswer(alert_rules=documents)))
@@ -62,13 +62,13 @@ async def list_alert_rules(request: Request[Any, Any, Any]) -> Answer:
 @get(_ONE, opt=described(_READ))
 async def read_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one."""
-    return _answer(ask(request), parse_number(request, "ruleId"))
+    return _answer(await ask(request), parse_number(request, "ruleId"))
 
 
 @post(PATH, status_code=201, opt=described(_CREATE))
 async def create_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     """Add, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     rule = await _rules.read(request)
     require_tellable(asked.services.config, rule)
@@ -79,7 +79,7 @@ async def create_alert_rule(request: Request[Any, Any, Any]) -> Answer:
 @put(_ONE, opt=described(_UPDATE))
 async def update_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     """Write anew, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     rule_id = parse_number(request, "ruleId")
     rule = await _rules.read(request)
@@ -91,7 +91,7 @@ async def update_alert_rule(request: Request[Any, Any, Any]) -> Answer:
 @delete(_ONE, status_code=200, opt=described(_DELETE))
 async def delete_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     """Delete, with 204."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     asked.services.accounts.alerts.rules.remove(asked.aid, parse_number(request, "ruleId"), by)
     return Answer(b"", status=HTTPStatus.NO_CONTENT)
@@ -100,7 +100,7 @@ async def delete_alert_rule(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{_ONE}/test", status_code=200, opt=described(_TRY))
 async def try_alert_rule(request: Request[Any, Any, Any]) -> Answer:
     """Tell everybody whom it tells a test message, and answer with what became of it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     outcomes = await try_recipients(asked.services, asked.aid, parse_number(request, "ruleId"), by)
     return answer_json(asked, msgspec.json.encode(TrialAnswer(outcomes=outcomes)))

@@ -53,7 +53,7 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_incidents(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page."""
-    asked = ask(request)
+    asked = await ask(request)
     state, before = asked.parameters.one("state"), asked.parameters.one("before")
     if state not in {None, "open", "resolved"}:
         raise InvalidValueError("state", state, "open or resolved")
@@ -74,7 +74,7 @@ async def list_incidents(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{incidentId:str}}", opt=described(_READ))
 async def read_incident(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     accounts = asked.services.accounts
     incidents = accounts.alerts.incidents
     incident = incidents.get(asked.aid, parse_number(request, "incidentId"))

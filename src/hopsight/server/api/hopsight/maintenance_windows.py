@@ -59,7 +59,7 @@ _windows: Final = BodyReader(
 @get(PATH, opt=described(_LISTED))
 async def list_maintenance_windows(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     listed = asked.services.accounts.alerts.rules.windows(asked.aid)
     answer = MaintenanceWindowsAnswer(maintenance_windows=[window_document(each) for each in listed])
     return answer_json(asked, msgspec.json.encode(answer))
@@ -68,13 +68,13 @@ async def list_maintenance_windows(request: Request[Any, Any, Any]) -> Answer:
 @get(_ONE, opt=described(_READ))
 async def read_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one."""
-    return _answer(ask(request), parse_number(request, "windowId"))
+    return _answer(await ask(request), parse_number(request, "windowId"))
 
 
 @post(PATH, status_code=201, opt=described(_CREATE))
 async def create_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
     """Add, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     window = await _windows.read(request)
     window_id = asked.services.accounts.alerts.rules.add_window(asked.aid, window, by)
@@ -84,7 +84,7 @@ async def create_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
 @put(_ONE, opt=described(_UPDATE))
 async def update_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
     """Write anew, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     window_id = parse_number(request, "windowId")
     window = await _windows.read(request)
@@ -95,7 +95,7 @@ async def update_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
 @delete(_ONE, status_code=200, opt=described(_DELETE))
 async def delete_maintenance_window(request: Request[Any, Any, Any]) -> Answer:
     """Delete, with 204."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     asked.services.accounts.alerts.rules.remove_window(asked.aid, parse_number(request, "windowId"), by)
     return Answer(b"", status=HTTPStatus.NO_CONTENT)

@@ -30,12 +30,12 @@ EXPAND: Final = Parameter(
 
 async def list_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     """Answer a GET."""
-    return await _answer_page(ask(request), kind, ())
+    return await _answer_page(await ask(request), kind, ())
 
 
 async def search_records(request: Request[Any, Any, Any], kind: str) -> Answer:
     """Answer a filtered POST: it reads, so every role may."""
-    asked = ask(request)
+    asked = await ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer_page(asked, kind, parse_search_filters(body))
 

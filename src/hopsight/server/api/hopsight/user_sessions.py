@@ -67,7 +67,7 @@ async def search_user_sessions(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{userSessionId:str}}", opt=described(_READ))
 async def read_user_session(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["userSessionId"]
     place = Cursor(parse_session_id(text).round_id, text)
     return await read_record(asked, USER_SESSIONS, place)

@@ -39,13 +39,13 @@ _encode: Final = msgspec.json.Encoder().encode
 @get(PATH, opt=described(_COUNTED))
 async def count_verdicts(request: Request[Any, Any, Any]) -> Answer:
     """Answer with the counts."""
-    return await _answer(ask(request), ())
+    return await _answer(await ask(request), ())
 
 
 @post(PATH, opt=described(_SEARCHED))
 async def count_verdicts_of(request: Request[Any, Any, Any]) -> Answer:
     """Answer with the counts of those that the filters leave."""
-    asked = ask(request)
+    asked = await ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer(asked, parse_search_filters(body))
 

@@ -55,7 +55,7 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     groups = _groups(asked)
     documents = [_document(asked, group, groups) for group in groups]
     return render(asked.scope, asked.format, AccountGroupsAnswer(account_groups=documents))
@@ -64,7 +64,7 @@ async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{groupId:str}}", opt=described(_READ))
 async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, in whole."""
-    asked = ask(request)
+    asked = await ask(request)
     groups = _groups(asked)
     group = _find(groups, request.path_params["groupId"])
     accounts = asked.services.accounts

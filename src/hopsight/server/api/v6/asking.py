@@ -19,11 +19,11 @@ class Asked(asking.Asked, frozen=True, kw_only=True):
     format: Format
 
 
-def ask(request: Request[Any, Any, Any]) -> Asked:
+async def ask(request: Request[Any, Any, Any]) -> Asked:
     """Credentials first, so that whoever has none learns nothing else; then format and account group."""
     services: Services = request.app.state.services
     scope = request.scope
-    principal = admit(scope, services)
+    principal = await admit(scope, services)
     parameters = Parameters(scope["query_string"])
     return Asked(
         scope=scope,

@@ -59,7 +59,7 @@ _TRANSFER: Final = operation(
 @post(f"{PATH}/{{agentId:str}}", status_code=200, opt=described(_RENAME))
 async def rename_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Rename, and answer with the agent."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     body = await read_json_body(request.scope, request.receive)
     try:
@@ -74,19 +74,19 @@ async def rename_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{agentId:str}}/enable", status_code=200, opt=described(_ENABLE))
 async def enable_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Enable, and answer with the agent."""
-    return _switched(request, enabled=True)
+    return await _switched(request, enabled=True)
 
 
 @post(f"{PATH}/{{agentId:str}}/disable", status_code=200, opt=described(_DISABLE))
 async def disable_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Disable, and answer with the agent."""
-    return _switched(request, enabled=False)
+    return await _switched(request, enabled=False)
 
 
 @delete(f"{PATH}/{{agentId:str}}", status_code=200, opt=described(_DELETE))
 async def delete_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Delete, and answer with the agent as it is now."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     agent = find_agent(asked, request.path_params["agentId"])
     asked.services.accounts.delete_agent(asked.aid, agent.agent_id, by)
@@ -96,7 +96,7 @@ async def delete_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{agentId:str}}/restore", status_code=200, opt=described(_RESTORE))
 async def restore_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Restore, and answer with the agent."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     agent = find_agent(asked, request.path_params["agentId"])
     asked.services.accounts.restore_agent(asked.aid, agent.agent_id, by)
@@ -106,7 +106,7 @@ async def restore_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/transfer", status_code=200, opt=described(_TRANSFER))
 async def transfer_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Move, and answer with how many moved."""
-    asked = ask(request)
+    asked = await ask(request)
     # Which account groups count is in the body: who writes nowhere is told so before it is read.
     writable = (aid for aid, role in asked.principal.roles.items() if role in WRITERS)
     by = require_writer(asked, next(writable, None))
@@ -116,8 +116,8 @@ async def transfer_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     return render(asked.scope, asked.format, answer)
 
 
-def _switched(request: Request[Any, Any, Any], *, enabled: bool) -> Answer:
-    asked = ask(request)
+async def _switched(request: Request[Any, Any, Any], *, enabled: bool) -> Answer:
+    asked = await ask(request)
     by = require_writer(asked)
     agent = find_agent(asked, request.path_params["agentId"])
     asked.services.accounts.set_agent_enabled(asked.aid, agent.agent_id, enabled=enabled, by=by)

@@ -63,7 +63,7 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page; it costs one call to the accounts."""
-    asked = ask(request)
+    asked = await ask(request)
     place = parse_place(_OF, asked.parameters)
     number = place.page if place else parse_page_number(asked.parameters, _MAX_PAGE)
     skipped = 0 if place else (number - 1) * PAGE_ITEMS
@@ -83,7 +83,7 @@ async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{agentId:str}}", opt=described(_READ))
 async def read_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Answer with the agent, deleted or not."""
-    asked = ask(request)
+    asked = await ask(request)
     agent = find_agent(asked, request.path_params["agentId"])
     return render_agent(asked, agent)
 

@@ -68,7 +68,7 @@ async def search_network_probes(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{networkProbeId:str}}", opt=described(_READ))
 async def read_network_probe(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["networkProbeId"]
     if not is_network_probe_id(text):
         raise InvalidValueError("networkProbeId", text, _ACCEPTED)

@@ -32,7 +32,7 @@ _LISTED: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_networks(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page."""
-    asked = ask(request)
+    asked = await ask(request)
     place = parse_place(_OF, asked.parameters)
     after = place.item_id if place else ""
     networks = asked.services.networks

@@ -36,12 +36,12 @@ NO_RULES: Final = ListRules()
 
 async def list_records(request: Request[Any, Any, Any], kind: str, rules: ListRules = NO_RULES) -> Answer:
     """Answer a GET."""
-    return await _answer(ask(request), kind, (), rules)
+    return await _answer(await ask(request), kind, (), rules)
 
 
 async def search_records(request: Request[Any, Any, Any], kind: str, rules: ListRules = NO_RULES) -> Answer:
     """Answer a filtered POST: it reads, so every role may."""
-    asked = ask(request)
+    asked = await ask(request)
     body = await read_json_body(request.scope, request.receive)
     return await _answer(asked, kind, parse_search_filters(body), rules)
 

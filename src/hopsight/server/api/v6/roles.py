@@ -72,14 +72,14 @@ def role_item(role: Role) -> RoleItem:
 @get(PATH, opt=described(_LISTED))
 async def list_roles(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     return render(asked.scope, asked.format, RolesAnswer(roles=[_detail(role) for role in ROLE_IDS.values()]))
 
 
 @get(f"{PATH}/{{roleId:str}}", opt=described(_READ))
 async def read_role(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, and its permissions."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["roleId"]
     role = next((role for number, role in ROLE_IDS.items() if str(number) == text), None)
     if role is None:
@@ -91,14 +91,14 @@ async def read_role(request: Request[Any, Any, Any]) -> Answer:
 @get("/v6/permissions", opt=described(_PERMITTED))
 async def list_permissions(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     permissions = [_permission(each) for each in _PERMISSIONS]
     return render(asked.scope, asked.format, PermissionsAnswer(permissions=permissions))
 
 
 def _refusing(path: str, name: str, operation_: Any) -> HTTPRouteHandler:
     async def refuse(request: Request[Any, Any, Any]) -> Answer:
-        ask(request)
+        await ask(request)
         raise PermissionDeniedError(_BUILT_IN)
 
     refuse.__name__ = name

@@ -49,7 +49,7 @@ _SEARCHED: Final = operation(
 @get(PATH, opt=described(_SEARCHED))
 async def search_user_events(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page."""
-    asked = ask(request)
+    asked = await ask(request)
     aids, org_ids = _scope(asked)
     now_s = asked.services.clock.now()
     range_ = parse_time_range(asked.parameters, now_s)

@@ -91,7 +91,7 @@ async def search_user_sessions(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{userSessionId:str}}", opt=described(_READ))
 async def read_user_session(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["userSessionId"]
     record = await read_stored(asked, USER_SESSIONS, Cursor(parse_session_id(text).round_id, text))
     whole = merged(_permalinks(asked)(record.body), record.detail)

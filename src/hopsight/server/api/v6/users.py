@@ -98,7 +98,7 @@ _DELETE_TOKEN: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_users(request: Request[Any, Any, Any]) -> Answer:
     """Answer with those whom the asker may see."""
-    asked = ask(request)
+    asked = await ask(request)
     require_writer(asked)
     return _answer(asked, asked.services.accounts.users_of(_visible(asked)))
 
@@ -106,7 +106,7 @@ async def list_users(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{uid:str}}", opt=described(_READ))
 async def read_user(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["uid"]
     if text == str(asked.principal.uid):
         return _answer(asked, _found(asked, asked.principal.uid, set(asked.principal.roles)))
@@ -117,7 +117,7 @@ async def read_user(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/new", status_code=200, opt=described(_CREATE))
 async def create_user(request: Request[Any, Any, Any]) -> Answer:
     """Add, and answer with the user and a token."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     body = _decoded(_new_users, await read_json_body(request.scope, request.receive))
     uid, token = asked.services.accounts.add_user(org_id, _wish(body), by)
@@ -127,7 +127,7 @@ async def create_user(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{uid:str}}/update", status_code=200, opt=described(_UPDATE))
 async def update_user(request: Request[Any, Any, Any]) -> Answer:
     """Change, and answer with the user."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     body = _decoded(_changes, await read_json_body(request.scope, request.receive))
     uid = _number("user", request.path_params["uid"])
@@ -138,7 +138,7 @@ async def update_user(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{uid:str}}/delete", status_code=200, opt=described(_DELETE))
 async def delete_user(request: Request[Any, Any, Any]) -> Answer:
     """Delete as far as the organization may."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     asked.services.accounts.remove_user(org_id, _number("user", request.path_params["uid"]), by)
     return _answer(asked, [])
@@ -147,7 +147,7 @@ async def delete_user(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{uid:str}}/tokens", opt=described(_TOKENS))
 async def list_user_tokens(request: Request[Any, Any, Any]) -> Answer:
     """Answer with them, without secrets."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     return _tokens(asked, org_id, _number("user", request.path_params["uid"]), by)
 
@@ -155,7 +155,7 @@ async def list_user_tokens(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{uid:str}}/tokens/new", status_code=200, opt=described(_NEW_TOKEN))
 async def create_user_token(request: Request[Any, Any, Any]) -> Answer:
     """Make one, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     uid = _number("user", request.path_params["uid"])
     token_id, token = asked.services.accounts.add_token(org_id, uid, by)
@@ -165,7 +165,7 @@ async def create_user_token(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{uid:str}}/tokens/{{tokenId:str}}/delete", status_code=200, opt=described(_DELETE_TOKEN))
 async def delete_user_token(request: Request[Any, Any, Any]) -> Answer:
     """Delete one, and answer with those left."""
-    asked = ask(request)
+    asked = await ask(request)
     by, org_id = _manager(asked)
     uid = _number("user", request.path_params["uid"])
     asked.services.accounts.remove_token(org_id, uid, _number("token", request.path_params["tokenId"]), by)

@@ -71,7 +71,7 @@ async def search_web_sessions(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{SESSIONS_PATH}/{{userSessionId:str}}/page/{{pageId:str}}", opt=described(_READ))
 async def read_web_page(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one page's archive."""
-    asked = ask(request)
+    asked = await ask(request)
     session_id, page_id = request.path_params["userSessionId"], request.path_params["pageId"]
     round_id = parse_session_id(session_id).round_id
     if not is_page_id(page_id):

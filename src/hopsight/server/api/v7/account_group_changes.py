@@ -67,7 +67,7 @@ _DELETE: Final = operation(
 @post(PATH, status_code=201, opt=described(_CREATE))
 async def create_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Add, and answer with the group."""
-    asked = ask(request)
+    asked = await ask(request)
     by = _require_admin(asked, asked.aid)
     wanted = await _requests.read(request)
     accounts = asked.services.accounts
@@ -84,7 +84,7 @@ async def create_account_group(request: Request[Any, Any, Any]) -> Answer:
 @put(f"{PATH}/{{accountGroupId:str}}", opt=described(_UPDATE))
 async def update_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Name, and answer with the group."""
-    asked = ask(request)
+    asked = await ask(request)
     require_writer(asked)
     wanted = await _requests.read(request)
     group = find_group(asked, request.path_params["accountGroupId"])
@@ -96,7 +96,7 @@ async def update_account_group(request: Request[Any, Any, Any]) -> Answer:
 @delete(f"{PATH}/{{accountGroupId:str}}", status_code=200, opt=described(_DELETE))
 async def delete_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Delete, with 204."""
-    asked = ask(request)
+    asked = await ask(request)
     require_writer(asked)
     group = find_group(asked, request.path_params["accountGroupId"])
     asked.services.accounts.remove_group(group.aid, _require_admin(asked, group.aid))

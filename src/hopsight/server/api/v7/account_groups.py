@@ -46,7 +46,7 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
     """Answer with all of them."""
-    asked = ask(request)
+    asked = await ask(request)
     groups = asked.services.accounts.account_groups_of(asked.principal)
     documents = [group_document(asked, group) for group in groups]
     return answer(asked, AccountGroupList(account_groups=documents, links=self_links(asked, PATH)))
@@ -55,7 +55,7 @@ async def list_account_groups(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{accountGroupId:str}}", opt=described(_READ))
 async def read_account_group(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one."""
-    asked = ask(request)
+    asked = await ask(request)
     return answer_group(asked, find_group(asked, request.path_params["accountGroupId"]))
 
 

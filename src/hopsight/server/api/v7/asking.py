@@ -29,11 +29,11 @@ class Asked(asking.Asked, frozen=True, kw_only=True):
     media_type: str
 
 
-def ask(request: Request[Any, Any, Any]) -> Asked:
+async def ask(request: Request[Any, Any, Any]) -> Asked:
     """Credentials first (Bearer alone), then the media type and the account group."""
     services: Services = request.app.state.services
     scope = request.scope
-    principal = admit(scope, services, basic=False)
+    principal = await admit(scope, services, basic=False)
     parameters = Parameters(scope["query_string"])
     return Asked(
         scope=scope,

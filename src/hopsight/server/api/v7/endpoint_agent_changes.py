@@ -138,7 +138,7 @@ _CONNECTION_STRING: Final = operation(
 @patch(f"{PATH}/{{agentId:str}}", opt=described(_UPDATE))
 async def update_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Rename an agent, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     wanted = await _updates.read(request)
     agent = find_agent(asked, request.path_params["agentId"])
@@ -149,7 +149,7 @@ async def update_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @delete(f"{PATH}/{{agentId:str}}", status_code=200, opt=described(_DELETE))
 async def delete_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Delete an agent, with 204: the answer says so, since a route may not declare it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     agent = find_agent(asked, request.path_params["agentId"])
     asked.services.accounts.delete_agent(asked.aid, agent.agent_id, by)
@@ -159,19 +159,19 @@ async def delete_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/{{agentId:str}}/enable", status_code=200, opt=described(_ENABLE))
 async def enable_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Let an agent measure again, and answer with it."""
-    return _switched(request, enabled=True)
+    return await _switched(request, enabled=True)
 
 
 @post(f"{PATH}/{{agentId:str}}/disable", status_code=200, opt=described(_DISABLE))
 async def disable_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Have an agent measure nothing, and answer with it."""
-    return _switched(request, enabled=False)
+    return await _switched(request, enabled=False)
 
 
 @post(f"{PATH}/{{agentId:str}}/transfer", status_code=202, opt=described(_TRANSFER))
 async def transfer_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Move one; it is done when this is answered."""
-    asked = ask(request)
+    asked = await ask(request)
     require_writer(asked)
     wanted = await _transfers.read(request)
     agent = find_agent(asked, request.path_params["agentId"])
@@ -182,7 +182,7 @@ async def transfer_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/transfer/bulk", status_code=207, opt=described(_BULK))
 async def transfer_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Move each that may be moved, and say what became of it."""
-    asked = ask(request)
+    asked = await ask(request)
     require_writer(asked)
     wanted = await _bulk.read(request)
     items = [_status(asked, each) for each in wanted.transfers]
@@ -192,15 +192,15 @@ async def transfer_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/connection-string", opt=described(_CONNECTION_STRING))
 async def read_connection_string(request: Request[Any, Any, Any]) -> Answer:
     """Make one, and answer with it."""
-    asked = ask(request)
+    asked = await ask(request)
     by = require_writer(asked)
     text = new_connection_string(asked.scope, asked.services, asked.aid, by)
     links = self_links(asked, f"{PATH}/connection-string")
     return answer(asked, ConnectionStringAnswer(connection_string=text, links=links))
 
 
-def _switched(request: Request[Any, Any, Any], *, enabled: bool) -> Answer:
-    asked = ask(request)
+async def _switched(request: Request[Any, Any, Any], *, enabled: bool) -> Answer:
+    asked = await ask(request)
     by = require_writer(asked)
     agent = find_agent(asked, request.path_params["agentId"])
     asked.services.accounts.set_agent_enabled(asked.aid, agent.agent_id, enabled=enabled, by=by)

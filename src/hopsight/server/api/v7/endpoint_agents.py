@@ -92,7 +92,7 @@ _READ: Final = operation(
 @get(PATH, opt=described(_LISTED))
 async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page of the agents, by ID."""
-    asked = ask(request)
+    asked = await ask(request)
     names = {field: asked.parameters.one(name) for field, name in _NAMES.items()}
     filters = AgentFilters(**{field: (name,) for field, name in names.items() if name is not None})
     return await _answer_page(asked, filters)
@@ -101,7 +101,7 @@ async def list_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 @post(f"{PATH}/filter", status_code=200, opt=described(_FILTERED))
 async def filter_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
     """Answer one page of the agents that the filters leave."""
-    asked = ask(request)
+    asked = await ask(request)
     wanted = await _searches.read(request, empty=b"{}")
     return await _answer_page(asked, wanted.search_filters or AgentFilters())
 
@@ -109,7 +109,7 @@ async def filter_endpoint_agents(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{agentId:str}}", opt=described(_READ))
 async def read_endpoint_agent(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one agent; a deleted one only where that is asked for."""
-    asked = ask(request)
+    asked = await ask(request)
     deleted = flag(asked.parameters, "includeDeleted")
     return answer_agent(asked, find_agent(asked, request.path_params["agentId"], deleted=deleted))
 

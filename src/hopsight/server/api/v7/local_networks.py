@@ -145,7 +145,7 @@ async def filter_local_network_topologies(request: Request[Any, Any, Any]) -> An
 @get(f"{PATH}/topologies/{{networkTopologyId:str}}", opt=described(_READ))
 async def read_local_network_topology(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["networkTopologyId"]
     if not is_network_probe_id(text):
         raise InvalidValueError("networkTopologyId", text, _ACCEPTED)
@@ -163,7 +163,7 @@ async def read_local_network_topology(request: Request[Any, Any, Any]) -> Answer
 @get(PATH, opt=described(_LISTED))
 async def list_local_networks(request: Request[Any, Any, Any]) -> Answer:
     """Answer with them; ``_links.next`` (ours: the vendor's has no pages) when there are more than a page."""
-    asked = ask(request)
+    asked = await ask(request)
     text = asked.parameters.one(PARAMETER)
     after = parse_cursor(text, _OF).place.item_id if text else ""
     networks = asked.services.networks

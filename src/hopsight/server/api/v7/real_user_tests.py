@@ -117,7 +117,7 @@ async def filter_real_user_test_pages(request: Request[Any, Any, Any]) -> Answer
 @get(f"{PATH}/{{id:str}}", opt=described(_READ))
 async def read_real_user_test(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one, whole."""
-    asked = ask(request)
+    asked = await ask(request)
     text = request.path_params["id"]
     record = await read_stored(asked, USER_SESSIONS, Cursor(parse_session_id(text, "id").round_id, text))
     detail = real_user_test_detail(record.body, record.detail)
@@ -128,7 +128,7 @@ async def read_real_user_test(request: Request[Any, Any, Any]) -> Answer:
 @get(f"{PATH}/{{id:str}}/pages/{{pageId:str}}", opt=described(_READ_PAGE))
 async def read_real_user_test_page(request: Request[Any, Any, Any]) -> Answer:
     """Answer with one page's archive."""
-    asked = ask(request)
+    asked = await ask(request)
     test_id, page_id = request.path_params["id"], request.path_params["pageId"]
     round_id = parse_session_id(test_id, "id").round_id
     if not is_page_id(page_id):

@@ -64,7 +64,7 @@ async def filter_records(
         shown: what is served of a stored document.
         most_s: the longest time range that may be asked for; None: any.
     """
-    asked = ask(request)
+    asked = await ask(request)
     body = await read_json_body(request.scope, request.receive)
     services = asked.services
     started_s = services.clock.monotonic()

@@ -30,7 +30,7 @@ _ACTIONS: Final = "enable, disable or delete"
 async def read_agents(request: Request[Any, Any, Any]) -> Answer:
     """Show a page of them."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         return _list(visitor)
     except REFUSALS as error:
         return refusal(request.scope, error)

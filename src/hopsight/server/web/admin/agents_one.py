@@ -36,7 +36,7 @@ _DONE: Final = {
 async def read_agent(request: Request[Any, Any, Any]) -> Answer:
     """Show one."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         agent = find_agent(visitor, request.path_params["agentId"])
         return _show(visitor, agent, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:

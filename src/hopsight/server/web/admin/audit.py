@@ -43,7 +43,7 @@ class Row(Struct, frozen=True, kw_only=True):
 async def read_audit(request: Request[Any, Any, Any]) -> Answer:
     """Show a page of it to administrators."""
     try:
-        return _page(administer(request))
+        return _page(await administer(request))
     except REFUSALS as error:
         return refusal(request.scope, error)
 

@@ -42,7 +42,7 @@ def install_lines(text: str) -> list[tuple[str, str]]:
 async def list_keys(request: Request[Any, Any, Any]) -> Answer:
     """Show them, with a button for another."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         return _list(visitor, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -66,7 +66,7 @@ async def make_string(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete(request: Request[Any, Any, Any]) -> Answer:
     """Say what would be, and ask."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         key = _find(visitor, request.path_params["key"])
     except REFUSALS as error:
         return refusal(request.scope, error)

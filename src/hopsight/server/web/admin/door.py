@@ -34,14 +34,14 @@ from hopsight.server.web.forms import Form, read_form, require_csrf, see_other
 from hopsight.server.web.visitor import Visitor, see
 
 
-def administer(request: Request[Any, Any, Any], roles: frozenset[Role] = WRITERS) -> Visitor:
+async def administer(request: Request[Any, Any, Any], roles: frozenset[Role] = WRITERS) -> Visitor:
     """Find out who looks, and see that they may.
 
     Raises:
         PermissionDeniedError: their role in the account group is another.
         AuthenticationError, InvalidValueError: as ``see`` raises.
     """
-    visitor = see(request)
+    visitor = await see(request)
     if visitor.role not in roles:
         accepted = " or ".join(sorted(role.value for role in roles))
         raise PermissionDeniedError(
@@ -59,7 +59,7 @@ async def posted(request: Request[Any, Any, Any], roles: frozenset[Role] = WRITE
         AuthenticationError, InvalidValueError: as ``see`` raises.
         HTTPException: the form is broken.
     """
-    visitor = administer(request, roles)
+    visitor = await administer(request, roles)
     form = await read_form(request)
     require_csrf(request, visitor)
     return visitor, form

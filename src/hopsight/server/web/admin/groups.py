@@ -40,7 +40,7 @@ class Row(Struct, frozen=True, kw_only=True):
 async def list_groups(request: Request[Any, Any, Any]) -> Answer:
     """Show them, with a form for another."""
     try:
-        visitor = administer(request, ORG_ADMINS)
+        visitor = await administer(request, ORG_ADMINS)
         return _list(visitor, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -81,7 +81,7 @@ async def rename_group(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete(request: Request[Any, Any, Any]) -> Answer:
     """Say what would go, and ask."""
     try:
-        visitor = administer(request, ORG_ADMINS)
+        visitor = await administer(request, ORG_ADMINS)
         group = _find(visitor, request.path_params["aid"])
     except REFUSALS as error:
         return refusal(request.scope, error)

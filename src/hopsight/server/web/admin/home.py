@@ -15,7 +15,7 @@ from hopsight.server.web.refusals import REFUSALS, refusal
 async def read_home(request: Request[Any, Any, Any]) -> Answer:
     """Show it to administrators."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
     except REFUSALS as error:
         return refusal(request.scope, error)
     rows = [

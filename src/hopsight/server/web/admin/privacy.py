@@ -29,7 +29,7 @@ _MAX_NAME_CHARS: Final = 254
 async def read_privacy(request: Request[Any, Any, Any]) -> Answer:
     """Show what holds for all."""
     try:
-        return _page(administer(request, ORG_ADMINS))
+        return _page(await administer(request, ORG_ADMINS))
     except REFUSALS as error:
         return refusal(request.scope, error)
 

@@ -44,7 +44,7 @@ class TargetFields(Struct, frozen=True, kw_only=True):
 async def list_targets(request: Request[Any, Any, Any]) -> Answer:
     """Show them, with a form for another."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         return _list(visitor, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -71,7 +71,7 @@ async def add_target(request: Request[Any, Any, Any]) -> Answer:
 async def read_target(request: Request[Any, Any, Any]) -> Answer:
     """Show one, to be changed."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         return _show(visitor, _find(visitor, request.path_params["target"]))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -101,7 +101,7 @@ async def change_target(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete(request: Request[Any, Any, Any]) -> Answer:
     """Say what would be, and ask."""
     try:
-        visitor = administer(request)
+        visitor = await administer(request)
         listed = _find(visitor, request.path_params["target"])
     except REFUSALS as error:
         return refusal(request.scope, error)

@@ -34,7 +34,7 @@ _CHANGED: Final = "The user is changed."
 async def list_users(request: Request[Any, Any, Any]) -> Answer:
     """Show them, with a form for another."""
     try:
-        visitor = administer(request, ORG_ADMINS)
+        visitor = await administer(request, ORG_ADMINS)
         return _list(visitor, done=_DONE.get(visitor.parameters.one("done") or "", ""))
     except REFUSALS as error:
         return refusal(request.scope, error)
@@ -61,7 +61,7 @@ async def add_user(request: Request[Any, Any, Any]) -> Answer:
 async def read_user(request: Request[Any, Any, Any]) -> Answer:
     """Show one."""
     try:
-        visitor = administer(request, ORG_ADMINS)
+        visitor = await administer(request, ORG_ADMINS)
         user = find_user(visitor, request.path_params["uid"])
         done = _CHANGED if visitor.parameters.one("done") == "changed" else ""
         return show_user(visitor, user, done=done)

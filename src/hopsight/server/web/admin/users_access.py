@@ -66,7 +66,7 @@ async def end_sessions(request: Request[Any, Any, Any]) -> Answer:
 async def ask_to_delete(request: Request[Any, Any, Any]) -> Answer:
     """Say what would go, and ask."""
     try:
-        visitor = administer(request, ORG_ADMINS)
+        visitor = await administer(request, ORG_ADMINS)
         user = find_user(visitor, request.path_params["uid"])
     except REFUSALS as error:
         return refusal(request.scope, error)

@@ -28,7 +28,7 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9]+")
 async def read_export(request: Request[Any, Any, Any]) -> Answer:
     """A table as CSV or a drawing as PNG, for whoever may see its page."""
     try:
-        visitor = see(request)
+        visitor = await see(request)
         return await _export(visitor, request.path_params["page"], request.path_params["file"])
     except REFUSALS as error:
         return refusal(request.scope, error)
