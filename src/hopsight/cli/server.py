@@ -146,7 +146,6 @@ def server(
     `hopsight admin token show-bootstrap`.
     """
     require_server()
-    _check_tls(tls_cert, tls_key, self_signed=tls_self_signed)
     smtp = smtp_config(smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_file, smtp_ca, mail_from)
     _run(
         data,
@@ -179,6 +178,7 @@ def _run(data: Path | None, listen: str, public_url: str | None, keep: str, **se
     from hopsight.clock import SystemClock
     from hopsight.server.run import serve
 
+    _check_tls(settings["tls_cert"], settings["tls_key"], self_signed=settings["tls_self_signed"])
     run_as_server(
         serve(
             server_config(data, listen, public_url, keep, **settings),
