@@ -142,8 +142,7 @@ def server(
 ) -> None:
     """Take records from agents, and answer questions about them, until interrupted.
 
-    At first start it makes an organization, an account group, an admin and a token; see
-    `hopsight admin token show-bootstrap`.
+    The first start makes an account with an admin: see `hopsight admin token show-bootstrap`.
     """
     require_server()
     smtp = smtp_config(smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_file, smtp_ca, mail_from)
