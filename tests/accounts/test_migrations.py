@@ -24,6 +24,7 @@ from hopsight.accounts.database import Database
 from hopsight.accounts.migrations import LAST_NUMBERED, NEWEST, alembic_version, upgrading
 from hopsight.accounts.schema import metadata, schema_version
 from hopsight.errors import ConfigError
+from hopsight.model.accounts import Role
 from hopsight.model.agents import AgentInfo, Target
 from hopsight.model.alerts import AlertRule
 from hopsight.model.upload import Enrolment
@@ -170,6 +171,27 @@ def test_a_newer_database_is_left_alone(
         connection.execute(update(schema_version).values(version=99))
     with pytest.raises(ConfigError, match="version 99'"):
         Accounts.open(accounts_url, data, clock)
+
+
+def test_a_server_goes_on_while_a_newer_one_adds_to_the_tables(
+    accounts: Accounts, accounts_url: str | None, data: Path
+) -> None:
+    """New tables, and columns that may be empty or have a default, are in nobody's way who runs."""
+    aid = accounts.create_account_group("Before", accounts.create_organization("One"))
+    newer = engines.create(accounts_url, data)
+    with newer.execution_options(writes="tables").begin() as connection:
+        connection.execute(text("CREATE TABLE notes (id INTEGER PRIMARY KEY)"))
+        for table in ("users", "account_groups", "tokens", "agents"):
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN may_be_empty TEXT"))
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN has_one INTEGER NOT NULL DEFAULT 0"))
+        connection.execute(update(alembic_version).values(version_num="9999"))
+    newer.dispose()
+    accounts.create_user("jane@example.org", Role.ORG_ADMIN, [aid])
+    assert accounts.authenticate_token(accounts.create_token("jane@example.org")) is not None
+    info = AgentInfo(computer_name="c", platform="Linux", os_version="1", kernel_version="1", version="0")
+    asked = Enrolment(enrolment_id=str(uuid.UUID(int=1, version=4)), secret="s" * 43, agent=info)
+    agent_id = accounts.enrol(accounts.create_group_key(aid), asked, None).agent_id
+    assert [agent.agent_id for agent in accounts.agents(aid)] == [agent_id]
 
 
 def test_a_step_that_fails_leaves_the_database_as_it_was(
