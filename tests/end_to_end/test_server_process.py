@@ -151,6 +151,7 @@ def test_who_insists_waits_for_nobody(tmp_path: Path) -> None:
         (["--tls-cert", "/nowhere.pem"], "--tls-key"),
         (["--store", "postgres:x"], "store"),
         (["--keep", "for ever"], "--keep"),
+        (["--shared", "redis://:secret@"], "--shared"),
         (["--data", "/dev/null/hopsight"], "data directory"),
     ],
 )

@@ -131,3 +131,20 @@ def test_servers_go_on_when_redis_dies(pair: Pair, redis_server: RedisServer) ->
     began_s = time.monotonic()
     assert [ask(url, pair.token).status for url in (pair.one, pair.two)] == [200, 200]
     assert time.monotonic() - began_s < AT_ONCE_S
+
+
+def test_a_password_that_redis_refuses_stops_the_start(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Status 2 and one line, which names the setting and not the password."""
+    words = ["--data", str(tmp_path), "--listen", "127.0.0.1:0", "--store", "memory:"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "hopsight", "server", *words],
+        env=os.environ | {"HOPSIGHT_SHARED": f"redis://:other-secret@127.0.0.1:{redis_server.port}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "--shared" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert "other-secret" not in ended.stderr + ended.stdout

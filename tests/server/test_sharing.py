@@ -1,8 +1,11 @@
 """Tests of several servers that count through one real Redis, which goes and comes."""
 
 import asyncio
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -239,3 +242,22 @@ def test_a_url_is_read() -> None:
     full = parse("rediss://ann:p%40ss%2F@[::1]:7000/5?ca_file=/etc/ca.pem")
     assert (full.host, full.port, full.database, full.user, full.password) == ("::1", 7000, 5, "ann", "p@ss/")
     assert (full.tls, str(full.ca_file)) == (True, "/etc/ca.pem")
+
+
+def test_without_its_client_it_says_what_to_install(
+    make_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has the setting and not the extra is told which one it is."""
+    for name in [name for name in sys.modules if name.startswith("hopsight.server.shared.")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in {"redis", *(name for name in sys.modules if name.startswith("redis."))}:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=r"--shared.*hopsight\[server,redis\]"):
+        make_server(shared="redis://127.0.0.1")
+
+
+def test_nobody_pays_for_what_they_do_not_use() -> None:
+    """A server that shares nothing loads neither the client nor what uses it."""
+    program = "import hopsight.server.run, sys; print([name for name in sys.modules if 'redis' in name])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
