@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
@@ -114,6 +115,12 @@ class PostgresServer:
     def crash(self) -> None:
         """Stop without telling anybody, and without writing down where it was."""
         self._end(signal.SIGQUIT)
+
+    def pids(self) -> list[int]:
+        """Of all its processes."""
+        assert self._process is not None
+        parent = psutil.Process(self._process.pid)
+        return [parent.pid, *(child.pid for child in parent.children(recursive=True))]
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:

@@ -116,9 +116,11 @@ class Proxied:
             server.start()
         program = nginx()
         assert program is not None
+        # Its workers' own user could not write into our directory.
+        settings = "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
         with (self.home / "nginx.out").open("ab") as log:
             self._nginx = subprocess.Popen(
-                [program, "-c", self.home / "nginx.conf", "-p", self.home, "-g", "daemon off;"],
+                [program, "-c", self.home / "nginx.conf", "-p", self.home, "-g", settings],
                 stdout=log,
                 stderr=log,
             )

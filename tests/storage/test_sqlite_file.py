@@ -1,6 +1,8 @@
 """Opening SQLite's file: schema, migrations, settings, and what is refused."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import apsw
@@ -200,3 +202,36 @@ def test_the_url_says_where_the_file_is(tmp_path: Path, url: str, file: str) -> 
     store = open_store(url.format(tmp_path), tmp_path, FakeClock())
     asyncio.run(store.close())
     assert (tmp_path / file).is_file()
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from hopsight.storage.sqlite_file import open_writer
+print("ready", flush=True)
+sys.stdin.readline()
+open_writer(Path(sys.argv[1])).close()
+"""
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Servers that start at the same moment over one file that is not there yet all come up."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, tmp_path / "sessions.db"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=30)
+    assert [process.returncode for process in processes] == [0] * 6

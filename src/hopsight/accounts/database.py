@@ -1,9 +1,7 @@
 """The accounts database: opening it, transactions, and knowing when somebody else has changed it."""
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,6 +12,7 @@ from hopsight.accounts.failures import Failures
 from hopsight.accounts.schema import revision
 from hopsight.clock import Clock
 from hopsight.errors import ConfigError, HopsightError, StoreUnavailableError
+from hopsight.locks import alone_with
 
 REVISION_AGE_S: Final = 2.0
 """How long a change by another server may go unseen on PostgreSQL; SQLite tells of it at once, for free."""
@@ -165,16 +164,14 @@ def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name != "sqlite":
         yield
         return
-    path = f"{engine.url.database}.lock"
-    try:
-        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreUnavailableError(f"Accounts database: {path} cannot be made: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    path = Path(str(engine.url.database))
+    with ExitStack() as locked:
+        try:
+            locked.enter_context(alone_with(path))
+        except OSError as error:
+            reason = f"Accounts database: {path}.lock cannot be made: {error.strerror}"
+            raise StoreUnavailableError(reason) from error
         yield
-    finally:
-        os.close(lock)
 
 
 def _check_encoding(engine: Engine) -> None:

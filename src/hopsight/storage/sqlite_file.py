@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import apsw
 
 from hopsight.errors import ConfigError, StoreUnavailableError
+from hopsight.locks import alone_with
 from hopsight.model.kinds import KINDS, Kind
 
 WRITER_CACHE_KIB: Final = 16_384
@@ -44,8 +45,11 @@ def open_writer(path: Path) -> apsw.Connection:
         StoreUnavailableError: it cannot be opened.
     """
     try:
-        with unavailable():
+        # SQLite cannot wait when it changes to its WAL: who opens a new file does it alone.
+        with unavailable(), alone_with(path):
             return _open_writer(path)
+    except OSError as error:
+        raise StoreUnavailableError(f"Store {path} cannot be opened: {error.strerror}") from error
     except StoreUnavailableError as error:
         if isinstance(error.__cause__, apsw.NotADBError):
             raise ConfigError("store", path, "an SQLite file of Hopsight's") from None
@@ -115,8 +119,8 @@ def _lacking(
     connection: apsw.Connection, kind: Kind, version: int, steps: list[Migration]
 ) -> list[Migration]:
     """The steps that a kind's tables have not seen yet."""
-    done = version if connection.table_exists("main", kind.table) else 0
-    details_done = version if connection.table_exists("main", f"{kind.table}_detail") else 0
+    done = version if _has_table(connection, kind.table) else 0
+    details_done = version if _has_table(connection, f"{kind.table}_detail") else 0
     lacking = []
     for step in steps:
         if step.details_only:
@@ -125,6 +129,12 @@ def _lacking(
         elif step.number > done:
             lacking.append(step)
     return lacking
+
+
+def _has_table(connection: apsw.Connection, table: str) -> bool:
+    # Not `table_exists`: that knows the tables that there were before another process made them.
+    sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return bool(connection.execute(sql, (table,)).get)
 
 
 def _open_writer(path: Path) -> apsw.Connection:

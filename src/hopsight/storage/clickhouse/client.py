@@ -42,6 +42,8 @@ _PLAIN_SETTINGS: Final = {
     "max_expanded_ast_elements": "2000000",
 }
 
+_NO_ANSWER: Final = (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError)
+
 _log = structlog.get_logger(__name__)
 
 
@@ -96,7 +98,7 @@ class Client:
                     _log.warning("ClickHouse refused", host=host, code=error.code, detail=error.detail)
                     raise
                 failed = error
-            except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
+            except _NO_ANSWER as error:
                 failed = StoreUnavailableError(f"ClickHouse at {host} does not answer")
                 failed.__cause__ = error
             else:
@@ -107,6 +109,17 @@ class Client:
             _log.warning("a ClickHouse host is set aside", host=host, reason=str(failed))
             self._aside_until_s[host] = self._clock.monotonic() + SET_ASIDE_S
         raise failed or StoreUnavailableError("ClickHouse has no hosts")
+
+    async def ask(self, host: str, sql: str, timeout_s: float) -> bytes:
+        """Ask one host and no other; what it fails at is no reason to set it aside.
+
+        Raises:
+            StoreUnavailableError: it does not answer, or refuses.
+        """
+        try:
+            return await self._ask(host, sql, None, {}, timeout_s)
+        except _NO_ANSWER as error:
+            raise StoreUnavailableError(f"ClickHouse at {host} does not answer") from error
 
     async def close(self) -> None:
         """Let go of all connections."""

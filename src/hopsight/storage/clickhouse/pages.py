@@ -7,7 +7,6 @@ full or the range is over. What stretches held is remembered for the next questi
 # ruff: noqa: S608 - values become literals in queries.py
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import structs
@@ -24,7 +23,7 @@ GROWTH: Final = 8
 STRETCHES: Final = 5
 """After so many, all that is left is asked at once."""
 WIDE_S: Final = FIRST_STRETCH_S * GROWTH**3
-"""In a range that is longer it is asked first where its records begin."""
+"""When the first stretch of a longer range is empty, it is asked where its records begin."""
 SPARE: Final = 1.2
 HINTS: Final = 1_000
 
@@ -47,30 +46,30 @@ class Pages:
         first = query.first_round
         if query.after is not None:
             first = max(first, query.after.round_id)
-        if query.last_round - first > WIDE_S:
-            first = await self._begin(query, first)
-        found: list[tuple[int, str, bytes]] = []
         wanted = query.limit + 1
-        for begin, end in self._stretches(query, first):
-            found += await self._stretch(query, filters, begin, end, wanted - len(found))
-            if len(found) >= wanted:
-                self._learn(query, found, wanted)
-                break
+        found = await self._read_stretches(query, filters, first, wanted)
+        if len(found) >= wanted:
+            self._learn(query, found, wanted)
         more = len(found) > query.limit
         del found[query.limit :]
         place = Cursor(found[-1][0], found[-1][1]) if more and found else None
         return PageOf([body for _, _, body in found], place)
 
-    def _stretches(self, query: Query, begin: int) -> Iterator[tuple[int, int]]:
+    async def _read_stretches(
+        self, query: Query, filters: str, begin: int, wanted: int
+    ) -> list[tuple[int, str, bytes]]:
+        found: list[tuple[int, str, bytes]] = []
         length_s = self._stretch_s.get(_sort_of(query), FIRST_STRETCH_S)
-        for _ in range(STRETCHES):
-            if begin > query.last_round:
-                return
-            end = min(begin + length_s - 1, query.last_round)
-            yield begin, end
-            begin, length_s = end + 1, length_s * GROWTH
-        if begin <= query.last_round:
-            yield begin, query.last_round
+        asked = 0
+        while begin <= query.last_round and len(found) < wanted:
+            end = query.last_round if asked == STRETCHES else min(begin + length_s - 1, query.last_round)
+            some = await self._stretch(query, filters, begin, end, wanted - len(found))
+            found += some
+            if not asked and not some and query.last_round - end > WIDE_S:
+                # Perhaps its records begin much later: where, costs as much as some stretches.
+                end = await self._begin(query, end + 1) - 1
+            begin, length_s, asked = end + 1, length_s * GROWTH, asked + 1
+        return found
 
     async def _stretch(
         self, query: Query, filters: str, begin: int, end: int, limit: int

@@ -32,10 +32,6 @@ from hopsight.storage.store import STRETCH_S, Stretch
 
 DAY_S: Final = 86_400
 POLL_S: Final = 0.1
-NUDGED_POLLS: Final = 30
-NUDGES: Final = 64
-NOBODY: Final = -1
-"""An account group that there never is."""
 POLLS: Final = 18_000
 """Half an hour: a mutation writes whole days anew."""
 DETAILED_ROWS: Final = 200
@@ -52,7 +48,6 @@ class Removal:
     """Deletes, and reads what is to be deleted."""
 
     def __init__(self, client: Client, names: Names, clock: Clock) -> None:
-        self.insert_settings: dict[str, str] = {}
         self._client = client
         self._names = names
         self._clock = clock
@@ -60,7 +55,7 @@ class Removal:
     async def prune(self, kind: str, before_round: int) -> int:
         """Delete whole rounds older than ``before_round``; days that are too old as a whole cost nothing."""
         table = KINDS[kind].table
-        condition = f"aid > {NOBODY} AND round_id < {number(before_round)}"
+        condition = f"round_id < {number(before_round)}"
         gone = await self._count(table, condition)
         if not gone:
             return 0
@@ -102,7 +97,7 @@ class Removal:
         """Where there are records of a kind."""
         rows = await self._client.execute(
             f"SELECT aid, toInt64(intDiv(round_id, {STRETCH_S}) * {STRETCH_S}) AS first, toInt64(count())"
-            f" FROM {self._names.table(kind.table)} FINAL WHERE aid > {NOBODY}"
+            f" FROM {self._names.table(kind.table)} FINAL"
             " GROUP BY aid, first ORDER BY aid, first"
             " FORMAT RowBinary",
             timeout_s=LONG_TIMEOUT_S,
@@ -189,38 +184,11 @@ class Removal:
         )
         rows = f"{table}{'' if self._names.cluster is None else '_local'}"
         waiting = (
-            f"{self._system('mutations')}"
+            f"SELECT count() FROM {self._system('mutations')}"
             f" WHERE NOT is_done AND database = '{self._names.plain_database}' AND table = '{rows}'"
         )
-        for _ in range(POLLS // NUDGED_POLLS):
-            if await self._is_none(f"SELECT count() FROM {waiting}", NUDGED_POLLS):
-                return
-            if "insert_quorum" in self.insert_settings:
-                await self._nudge(table, waiting)
-        raise StoreUnavailableError("ClickHouse takes long: records are not deleted yet: ask for it again")
-
-    async def _nudge(self, table: str, waiting: str) -> None:
-        """Insert something, so that what was inserted last with a quorum can be written anew.
-
-        Old servers leave that part alone until another one comes into its partition. What is inserted is of
-        no account group, and lands on every shard.
-        """
-        rows = await self._client.execute(
-            f"SELECT DISTINCT arrayJoin(block_numbers.partition_id) FROM {waiting} FORMAT RowBinary"
-        )
-        version = int(self._clock.now() * 1e9)
-        values = [
-            f"({NOBODY}, {int(day) * DAY_S}, 'nudge-{number}', '', '', {version})"
-            for (day,) in read_rows(rows, (read_text,))
-            for number in range(NUDGES)
-        ]
-        if values:
-            await self._client.execute(
-                f"INSERT INTO {self._names.table(table)} (aid, round_id, id, agent_id, body, version)"
-                f" VALUES {', '.join(values)}",
-                settings=self.insert_settings,
-                timeout_s=LONG_TIMEOUT_S,
-            )
+        if not await self._is_none(waiting, POLLS):
+            raise StoreUnavailableError("ClickHouse takes long: records are not deleted yet: ask again")
 
     def _system(self, table: str) -> str:
         """A table that tells of the server; on a cluster, of one replica of each shard."""

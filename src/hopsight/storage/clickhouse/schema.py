@@ -44,7 +44,8 @@ class Status(Struct, frozen=True, kw_only=True):
     """What there is.
 
     Args:
-        server: version of ClickHouse.
+        server: version of ClickHouse, as it is written.
+        server_version: its first two numbers.
         version: of our tables; 0: there are none.
         compatible_from: the oldest program that may use them.
         known: the version that this program knows.
@@ -53,6 +54,7 @@ class Status(Struct, frozen=True, kw_only=True):
     """
 
     server: str
+    server_version: tuple[int, ...]
     version: int
     compatible_from: int
     known: int
@@ -135,7 +137,7 @@ async def read_status(client: Client, address: Address) -> Status:
         ConfigError: ClickHouse is too old, or has no such cluster.
     """
     names = Names(address)
-    text, _ = await server_version(client)
+    text, numbers = await server_version(client)
     known = migrations()[-1].version
     shards, replicas = (None, None) if address.cluster is None else await _shape(client, address.cluster)
     exists = await client.execute(
@@ -150,6 +152,7 @@ async def read_status(client: Client, address: Address) -> Status:
         version, compatible_from = next(read_rows(rows, (read_int64, read_int64)), (0, 0))
     return Status(
         server=text,
+        server_version=numbers,
         version=version,
         compatible_from=compatible_from,
         known=known,

@@ -20,6 +20,7 @@ from hopsight.storage.clickhouse.aggregates import Aggregates
 from hopsight.storage.clickhouse.client import Client
 from hopsight.storage.clickhouse.pages import Pages
 from hopsight.storage.clickhouse.queries import number, text
+from hopsight.storage.clickhouse.quorum import Quorum
 from hopsight.storage.clickhouse.removal import DAY_S, RECORD_SELECT, Removal, read_records
 from hopsight.storage.clickhouse.row_binary import read_int64, read_rows
 from hopsight.storage.clickhouse.schema import Names, Status, read_status, refuse_newer
@@ -193,11 +194,10 @@ class ClickHouseStore:
                 if self._writer is None:
                     status = await read_status(self._client, self._address)
                     _refuse_unusable(status)
-                    settings = _insert_settings(self._address, status)
-                    self._removal.insert_settings = settings
+                    quorum = Quorum(self._client, self._address, self._clock, status)
                     merge_s = self._address.merge_ms / 1000
                     self._writer = Writer(
-                        self._client, self._names, self._clock, self._removal, merge_s, settings
+                        self._client, self._names, self._clock, self._removal, merge_s, quorum
                     )
         return self._writer
 
@@ -221,15 +221,3 @@ def _refuse_unusable(status: Status) -> None:
     if not status.is_usable:
         accepted = f"tables of version {status.known}: run hopsight admin store migrate --store ... first"
         raise ConfigError("store", f"ClickHouse tables of version {status.version}", accepted)
-
-
-def _insert_settings(address: Address, status: Status) -> dict[str, str]:
-    """An insert is acknowledged when all shards have it, each on most of its replicas."""
-    if status.replicas is None:
-        return {}
-    quorum = address.quorum or status.replicas // 2 + 1
-    if quorum > status.replicas:
-        raise ConfigError("store", f"?quorum={quorum}", f"at most {status.replicas}: the replicas of a shard")
-    settings = {"insert_distributed_sync": "1"}
-    # A quorum of one is none, and is refused by ClickHouse.
-    return settings if quorum == 1 else settings | {"insert_quorum": str(quorum)}

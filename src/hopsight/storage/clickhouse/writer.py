@@ -4,6 +4,9 @@ Every insert makes a part on disk that ClickHouse has to merge later, and takes 
 thousands. So inserts into a table begin no closer together than ``Address.merge_ms``, and who comes meanwhile
 waits for the next: but never more than a bound, beyond which uploads are told to come again.
 
+On a cluster, what is known is inserted again all the same: it may be known to one replica alone, by an insert
+that never came to its quorum, and nobody may be told that it is safe.
+
 The first of an ID stays: IDs that are known are looked up, and left out. Should two servers store one at the
 same time, both rows are there until ClickHouse merges them; the one with the higher version is read by
 everybody from the start, and versions fall as time goes on.
@@ -22,8 +25,9 @@ from hopsight.clock import Clock
 from hopsight.errors import ErasedError, HopsightError, StoreUnavailableError
 from hopsight.model.kinds import KINDS
 from hopsight.model.query import Record
-from hopsight.storage.clickhouse.client import ClickHouseError, Client
+from hopsight.storage.clickhouse.client import Client
 from hopsight.storage.clickhouse.queries import number, text, texts
+from hopsight.storage.clickhouse.quorum import Quorum
 from hopsight.storage.clickhouse.removal import Removal
 from hopsight.storage.clickhouse.row_binary import (
     RECORD_COLUMNS,
@@ -42,10 +46,6 @@ MAX_INSERT_RECORDS: Final = 10_000
 MAX_INSERT_BYTES: Final = 16 << 20
 INSERT_TIMEOUT_S: Final = 30.0
 KEYS_A_LOOKUP: Final = 2_000
-RETRIES: Final = 8
-RETRY_S: Final = 0.1
-# Another server's insert is on its way to its quorum: old ClickHouse takes one at a time.
-BUSY_CODES: Final = frozenset({286})
 _NEWEST: Final = (1 << 64) - 1
 
 Key = tuple[int, int, str]
@@ -79,7 +79,7 @@ class Writer:
         clock: the time.
         removal: deletes.
         merge_s: how far apart inserts into one table begin, at least.
-        settings: of ClickHouse, for inserts.
+        quorum: sees to copies.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Writer:
         clock: Clock,
         removal: Removal,
         merge_s: float,
-        settings: dict[str, str],
+        quorum: Quorum,
     ) -> None:
         self._client = client
         self._names = names
         self._clock = clock
         self._removal = removal
         self._merge_s = merge_s
-        self._settings = settings
+        self._quorum = quorum
         self._waiting: defaultdict[str, deque[_Batch]] = defaultdict(deque)
         self._waiting_bytes = 0
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -181,12 +181,14 @@ class Writer:
         for batch in group:
             stored = 0
             for key, row in zip(batch.keys, batch.rows, strict=True):
-                if key not in known and key not in new:
+                if key in new:
+                    continue
+                stored += key not in known
+                if key not in known or self._quorum.replicas > 1:
                     new[key] = row
-                    stored += 1
             added.append(Added(stored=stored, duplicates=len(batch.keys) - stored))
         if new:
-            await self._insert(kind, new.values())
+            await self._insert(kind, new)
             # Who was erased since the look above was counted without these rows: they go, too.
             if erased := await self._erased(agents):
                 await self._removal.erase(kind, erased)
@@ -220,20 +222,18 @@ class Writer:
         )
         return frozenset(by_digest[digest] for (digest,) in read_rows(rows, (read_text,)))
 
-    async def _insert(self, kind: str, rows: Iterable[bytes]) -> None:
-        version = write_uint64(_NEWEST - int(self._clock.now() * 1e9))
+    async def _insert(self, kind: str, rows: dict[Key, bytes]) -> None:
+        version = _NEWEST - int(self._clock.now() * 1e9)
         columns = [*RECORD_COLUMNS, *(["detail"] if KINDS[kind].detail is not None else []), "version"]
-        sql = f"INSERT INTO {self._names.table(KINDS[kind].table)} ({', '.join(columns)}) FORMAT RowBinary"
-        body = b"".join(row + version for row in rows)
-        for attempt in range(RETRIES + 1):
-            try:
-                await self._client.execute(sql, body, settings=self._settings, timeout_s=INSERT_TIMEOUT_S)
-            except ClickHouseError as error:
-                if error.code not in BUSY_CODES or attempt == RETRIES:
-                    raise
-                await self._clock.sleep(RETRY_S * (attempt + 1))
-            else:
-                return
+        table = KINDS[kind].table
+        suffix = write_uint64(version)
+        await self._client.execute(
+            f"INSERT INTO {self._names.table(table)} ({', '.join(columns)}) FORMAT RowBinary",
+            b"".join(row + suffix for row in rows.values()),
+            settings=self._quorum.settings,
+            timeout_s=INSERT_TIMEOUT_S,
+        )
+        await self._quorum.confirm(table, version, len(rows), (round_id for _, round_id, _ in rows))
 
 
 def _without(group: list[_Batch], erased: frozenset[str]) -> list[_Batch]:
