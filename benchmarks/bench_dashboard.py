@@ -30,6 +30,7 @@ from hopsight.model.dimensions import USER_SESSIONS, Dimensions
 from hopsight.model.query import Query, Record
 from hopsight.storage.sqlite import SqliteStore
 from hopsight.storage.sqlite_file import READER_CACHE_KIB
+from hopsight.storage.store import Store
 
 AID = 1
 AGENTS = 500
@@ -65,14 +66,14 @@ JOIN (
 ) p ON p.value = g.value
 """
 
-Asked = Callable[[SqliteStore], Coroutine[Any, Any, Any]]
+Asked = Callable[[Store], Coroutine[Any, Any, Any]]
 
 
 def bench(arguments: argparse.Namespace) -> Result:
     """Run it."""
     path = arguments.store or arguments.workspace / "dashboard.db"
     if not path.exists():
-        asyncio.run(_fill(path, arguments.sessions, arguments.seed))
+        asyncio.run(fill(path, arguments.sessions, arguments.seed))
     return asyncio.run(_bench(path, arguments))
 
 
@@ -91,7 +92,7 @@ async def _measure(path: Path, query: Query, bucket_s: int, name: str, rounds: i
     connection = apsw.Connection(str(path))
     connection.execute("DELETE FROM user_sessions_chunk")
     connection.close()
-    asked = _questions(query, bucket_s)
+    asked = questions(query, bucket_s)
     times: dict[str, list[float]] = {each: [] for each in ("first", "cold", "beside ingest", "warm")}
     times["first"].append(await _cold(path, asked))
     for _ in range(rounds):
@@ -99,7 +100,7 @@ async def _measure(path: Path, query: Query, bucket_s: int, name: str, rounds: i
     async with _opened(path) as store:
         await _page(store, asked)
         for number in range(rounds):
-            times["beside ingest"].append(await _page(store, asked, _added(query.last_round, number)))
+            times["beside ingest"].append(await _page(store, asked, added(query.last_round, number)))
             await _page(store, asked)
             times["warm"].append(await _page(store, asked))
         ranks = await store.rank(query, PEER_RANKED, bucket_s=bucket_s, order="latency", limit=OFFICES)
@@ -124,7 +125,9 @@ async def _measure(path: Path, query: Query, bucket_s: int, name: str, rounds: i
     ]
 
 
-def _questions(query: Query, bucket_s: int) -> list[Asked]:
+def questions(query: Query, bucket_s: int) -> list[Asked]:
+    """What an overview page asks."""
+
     def ranked(column: str) -> Asked:
         return lambda store: store.rank(query, column, bucket_s=bucket_s, order="latency", limit=10)
 
@@ -183,7 +186,8 @@ def _peer(path: Path, query: Query, ranks: list[Group]) -> float:
     return 1_000 * spent_s
 
 
-async def _fill(path: Path, sessions: int, seed: int) -> None:
+async def fill(path: Path, sessions: int, seed: int) -> None:
+    """Make a store of a week."""
     progress(f"adding {sessions:,} sessions ...")
     rng = random.Random(seed)
     rounds = DAYS * DAY_S // ROUND_S
@@ -199,7 +203,8 @@ async def _fill(path: Path, sessions: int, seed: int) -> None:
                 batch = []
 
 
-def _added(round_id: int, number: int) -> list[Record]:
+def added(round_id: int, number: int) -> list[Record]:
+    """A record of the newest round before each question, each time others."""
     rng = random.Random(f"{time.time_ns()}/{number}")
     body = rng.randbytes(BODY_BYTES)
     dimensions = _dimensions(rng, rng.randrange(AGENTS), rng.randrange(SITES))

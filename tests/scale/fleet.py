@@ -34,6 +34,7 @@ class Second:
         self.asked: Counter[int] = Counter()
         self.failed: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
+        self._said: list[tuple[int, str]] = []
 
     def note(self, reason: str | None, at_s: float | None = None) -> None:
         """One request is answered; None: well."""
@@ -42,6 +43,11 @@ class Second:
         if reason is not None:
             self.failed[second] += 1
             self.reasons[reason] += 1
+            self._said.append((second, reason))
+
+    def reasons_since(self, second: int) -> dict[str, int]:
+        """Why requests failed that were sent from then on."""
+        return dict(Counter(reason for at, reason in self._said if at >= second))
 
 
 class Fleet:

@@ -57,6 +57,7 @@ class Phase(Struct, frozen=True, kw_only=True):
         pages_back_s: from the beginning until pages failed no more; 0: none did.
         uploads_back_s: the same of uploads.
         changed: walks through a settled range that found other pages than the first one.
+        reasons: why uploads failed, by status.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Phase(Struct, frozen=True, kw_only=True):
     pages_back_s: int
     uploads_back_s: int
     changed: int
+    reasons: dict[str, int]
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -194,6 +196,7 @@ def _phase(
         pages_back_s=_back_after(pages, pages_since),
         uploads_back_s=_back_after(uploads, uploads_since),
         changed=changed,
+        reasons=uploads.reasons_since(uploads_since),
     )
 
 
