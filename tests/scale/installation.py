@@ -36,7 +36,7 @@ class Installation:
         self.cluster = Cluster(found)
         self.postgresql = PostgresServer(postgresql, free_ports(1)[0])
         self.redis = RedisServer(redis)
-        self.store_url = self.cluster.new_url("merge_ms=200")
+        self.store_url = self.cluster.new_url("merge_ms=1000")
         self._servers = servers
         self._more = more
         self._proxied: Proxied | None = None

@@ -80,7 +80,7 @@ def parse(rest: str) -> Address:
         database=database,
         cluster=cluster,
         quorum=_number("quorum", options["quorum"], 1, 1_000) if "quorum" in options else None,
-        merge_ms=_number("merge_ms", options.get("merge_ms", "200"), 0, MAX_MERGE_MS),
+        merge_ms=_number("merge_ms", options.get("merge_ms", "1000"), 0, MAX_MERGE_MS),
     )
 
 
