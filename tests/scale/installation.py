@@ -70,7 +70,7 @@ class Installation:
         accounts = self.postgresql.url(self.postgresql.new_database())
         shared = ["--shared", self.redis.url]
         self._proxied = Proxied(
-            ["--store", self.store_url, "--accounts", accounts, *shared, "--drain", "3", *self._more],
+            ["--store", self.store_url, "--accounts", accounts, *shared, "--drain", "8", *self._more],
             self._servers,
         )
         return self._proxied.start()

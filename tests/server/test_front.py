@@ -1,5 +1,6 @@
 """Tests of what stands before the router."""
 
+import asyncio
 import logging
 import random
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ import httpx
 import pytest
 import structlog
 
+from hopsight.server.front import Front
 from hopsight.testing import AGENT_ID, sample_record
 
 pytestmark = pytest.mark.anyio
@@ -199,3 +201,30 @@ async def test_requests_are_counted_by_route_not_by_path(server: Any) -> None:
 def test_logging_is_left_alone() -> None:
     """Putting a server together configures no logging: that is the program's."""
     assert not logging.getLogger("litestar").handlers
+
+
+async def test_who_is_cut_off_is_told_to_come_again(server: Any) -> None:
+    """A request that the server's end breaks off is answered 503, not 500: so a proxy asks another server."""
+    begun = asyncio.Event()
+
+    async def hang(*_: object) -> Any:
+        begun.set()
+        await asyncio.Event().wait()
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/agent/v1/upload", "scheme": "http", "headers": [],
+        "query_string": b"", "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2), "http_version": "1.1",
+    }  # fmt: skip
+    task = asyncio.create_task(Front(hang, server.app.services)(scope, hang, send))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"retry-after"]) == (503, b"5")
+    assert b"The server stops" in sent[1]["body"]

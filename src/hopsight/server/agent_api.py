@@ -30,7 +30,7 @@ from hopsight.model.upload import (
 from hopsight.server.api.answers import Answer
 from hopsight.server.api.visits import header
 from hopsight.server.auth import admit_agent, admit_key, refused, source_address
-from hopsight.server.bodies import BodyLimits, read_body
+from hopsight.server.bodies import Body, BodyLimits, read_body
 from hopsight.server.checks import sender_of
 from hopsight.server.ingest import Checked, check_batch
 from hopsight.server.services import Services
@@ -97,11 +97,7 @@ async def upload(request: Request[Any, Any, Any]) -> Answer:
     agent = await admit_agent(request.scope, services)
     if not agent.enabled:
         raise PermissionDeniedError("This agent is disabled; accepted: nothing until it is enabled again")
-    if services.upload_slots.locked():
-        raise _busy()
-    async with services.upload_slots:
-        answer = await _take(agent, request.scope, request.receive, services)
-    return Answer(_encode(answer))
+    return Answer(_encode(await _take(agent, request.scope, request.receive, services)))
 
 
 async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Services) -> UploadAnswer:
@@ -127,8 +123,16 @@ async def _take(agent: AgentPrincipal, scope: Scope, receive: Any, services: Ser
 async def _read_batch(
     agent: AgentPrincipal, address: str | None, scope: Scope, receive: Any, services: Services
 ) -> Checked:
-    # Apart, so that no body is held, up to 32 MiB of it, while its records wait to be written.
-    body = await read_body(scope, receive, UPLOAD_LIMITS)
+    # Apart, so that no body is held, up to 32 MiB of it, while its records wait to be written: how many of
+    # those there are is bounded by the store, which knows how long it takes.
+    if services.upload_slots.locked():
+        raise _busy()
+    async with services.upload_slots:
+        body = await read_body(scope, receive, UPLOAD_LIMITS)
+        return _checked(agent, address, body, services)
+
+
+def _checked(agent: AgentPrincipal, address: str | None, body: Body, services: Services) -> Checked:
     services.metrics.body_received(body.wire_bytes, len(body.content))
     keep_s = services.config.keep_s
     now_s = services.clock.now()

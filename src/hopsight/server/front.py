@@ -4,6 +4,7 @@ Pure ASGI. It knows the paths of the compatible API and touches no others, excep
 its headers and every error an answer.
 """
 
+import asyncio
 import re
 import traceback
 from collections.abc import Callable
@@ -42,6 +43,8 @@ _CONTENT_POLICY: Final = (
 # What somebody looks at is in the URL: other sites need not know it.
 _REFERRER_POLICY: Final = (b"referrer-policy", b"same-origin")
 
+_STOPPING: Final = "The server stops; nothing was acknowledged"
+
 _log = structlog.get_logger(__name__)
 
 
@@ -72,6 +75,11 @@ class Front:
         outlet = _Outlet(scope, send, self._headers, is_head=is_head)
         try:
             await (_answer_by_path(scope) or self._router)(scope, receive, outlet)
+        except asyncio.CancelledError:
+            # Cut off, as the server stops: whoever stands before it may ask another one.
+            if not outlet.status:
+                await self._answer_error(StoreUnavailableError(_STOPPING), scope, receive, outlet)
+            raise
         except Exception as error:
             if outlet.status:
                 raise
