@@ -14,12 +14,13 @@ from tests.storage.conftest import initialized
 
 from hopsight.errors import ConfigError, ErasedError, StoreUnavailableError
 from hopsight.model.dimensions import NETWORK_SESSIONS, Dimensions
-from hopsight.model.query import Query
+from hopsight.model.query import Filter, Query
 from hopsight.storage import open_store
 from hopsight.storage.clickhouse import writer
 from hopsight.storage.clickhouse.address import parse
 from hopsight.storage.clickhouse.client import SET_ASIDE_S, Client
 from hopsight.storage.clickhouse.management import look_at_tables, prepare_tables
+from hopsight.storage.memory import MemoryStore
 from hopsight.storage.store import Added, Store
 from hopsight.testing import AGENT_ID, ROUND_ID, FakeClock, sample_record
 
@@ -224,3 +225,72 @@ async def test_a_server_that_comes_back_is_used_again(clickhouse: ClickHouseServ
         await asyncio.to_thread(clickhouse.start)
     assert await store.add(NETWORK_SESSIONS, records) == Added(stored=2, duplicates=1)
     assert len((await store.page(EVERYTHING)).bodies) == 3
+
+
+async def settled_day(store: Any, rng: random.Random) -> tuple[MemoryStore, Query]:
+    """Records of three days, of which the first two are over and merged; and the same in memory."""
+    plain = MemoryStore()
+    for number in range(60):
+        some = [sample_record(rng, round_id=ROUND_ID + 3_600 * number) for _ in range(3)]
+        await store.add(NETWORK_SESSIONS, some)
+        await plain.add(NETWORK_SESSIONS, some)
+    store._clock.advance(60 * 3_600)
+    query = structs.replace(EVERYTHING, first_round=ROUND_ID, last_round=ROUND_ID + 60 * 3_600)
+    assert not await store._settled.parts(query)
+    await store.prepare(NETWORK_SESSIONS, AID, query.first_round, query.last_round)
+    assert len(await store._settled.parts(query)) == 2
+    return plain, query
+
+
+async def test_settled_days_say_the_same(clickhouse: ClickHouseServer, opened: Open) -> None:
+    """Charts over days that are merged and one that is not are those of the other stores, filtered or not."""
+    store, rng = opened(await initialized(clickhouse.new_url())), random.Random(8)
+    plain, query = await settled_day(store, rng)
+    narrowed = structs.replace(
+        query, filters=(Filter("agent_id", (AGENT_ID,)),), first_round=ROUND_ID + 7_200
+    )
+    for asked in (query, narrowed, structs.replace(query, last_round=ROUND_ID + 60)):
+        assert await store.summarize(asked, 3_600) == await plain.summarize(asked, 3_600)
+        for column in ("agent_id", "ssid"):
+            options: Any = {"bucket_s": 7_200, "order": "latency", "limit": 5}
+            assert await store.rank(asked, column, **options) == await plain.rank(asked, column, **options)
+            assert await store.count_by(asked, column) == await plain.count_by(asked, column)
+    backwards = structs.replace(query, last_round=ROUND_ID - 60)
+    assert (await store.summarize(backwards, 3_600)).buckets == ()
+
+
+async def test_a_repeat_in_a_settled_day_counts_once(
+    clickhouse: ClickHouseServer, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it came before a chart was asked for or while it was worked out."""
+    url = await initialized(clickhouse.new_url())
+    store: Any = opened(url)
+    other = opened(url)
+    plain, query = await settled_day(store, random.Random(9))
+    repeated = [record async for record in plain.records_between(NETWORK_SESSIONS, AID, ROUND_ID, ROUND_ID)]
+
+    async def know_nothing(*_: object) -> set[object]:
+        return set()
+
+    await other.check()
+    monkeypatch.setattr(writer.Writer, "_known", know_nothing)
+    parts = store._settled.parts
+    looks = 0
+
+    async def look(asked: Query) -> Any:
+        nonlocal looks
+        looks += 1
+        found = await parts(asked)
+        if looks == 1:
+            await other.add(NETWORK_SESSIONS, repeated)
+        return found
+
+    monkeypatch.setattr(store._settled, "parts", look)
+    expected = await plain.summarize(query, 3_600)
+    assert await store.summarize(query, 3_600) == expected
+    assert looks == 2
+    assert len(await parts(query)) == 1
+    assert await store.summarize(query, 3_600) == expected
+    await store.prepare(NETWORK_SESSIONS, AID, query.first_round, query.last_round)
+    assert len(await parts(query)) == 2
+    assert await store.summarize(query, 3_600) == expected

@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from hopsight.model.aggregates import Bucket, Group, GroupOrder, Measurement, Measures, Summary
 from hopsight.model.dimensions import Dimensions
-from hopsight.model.kinds import KINDS
 from hopsight.model.query import Query
 from hopsight.storage.aggregates import check_buckets, check_limit
 from hopsight.storage.clickhouse.client import LONG_TIMEOUT_S, Client
-from hopsight.storage.clickhouse.queries import admitted, column, text
+from hopsight.storage.clickhouse.queries import column, text
 from hopsight.storage.clickhouse.row_binary import (
     DIMENSION_COLUMNS,
     NUMBER_COLUMNS,
@@ -30,7 +29,7 @@ from hopsight.storage.clickhouse.row_binary import (
     read_rows,
     read_text,
 )
-from hopsight.storage.clickhouse.schema import Names
+from hopsight.storage.clickhouse.settled import Settled
 
 _HAIR: Final = 1e-10
 _MEDIAN: Final = f"{0.5 - _HAIR!r}"
@@ -50,6 +49,9 @@ _MEASURES: Final = (
     "toInt64(count(loss_percent)) AS loss_known",
     "toInt64(count(latency_ms)) AS measured",
 )
+# Stands for what is selected from. No literal holds it: a brace is written in hexadecimal.
+_SOURCE: Final = "{source}"
+_MEASURED: Final = ("round_id", "agent_id", "loss_percent", "latency_ms", "jitter_ms")
 _NAMES: Final = (
     "records", "agents", "latency_p50", "latency_p95", "jitter_p50", "lost",
     "lossy", "loss_known", "measured",
@@ -69,9 +71,9 @@ _ORDERS: Final[dict[GroupOrder, str]] = {
 class Aggregates:
     """Answers questions about many records."""
 
-    def __init__(self, client: Client, names: Names) -> None:
+    def __init__(self, client: Client, settled: Settled) -> None:
         self._client = client
-        self._names = names
+        self._settled = settled
 
     async def summarize(self, query: Query, bucket_s: int) -> Summary:
         """Answer ``Store.summarize``: one statement, whose last row is the whole."""
@@ -80,8 +82,10 @@ class Aggregates:
         rows = await self._read(
             f"SELECT bucket, {', '.join(_NAMES)} FROM ("
             f"SELECT toInt64(intDiv(round_id, {bucket_s}) - {first} + 1) AS bucket, {', '.join(_MEASURES)}"
-            f" FROM {self._source(query)} GROUP BY bucket WITH ROLLUP) ORDER BY bucket",
+            f" FROM {_SOURCE} GROUP BY bucket WITH ROLLUP) ORDER BY bucket",
             (read_int64, *_READ_MEASURES),
+            query,
+            _MEASURED,
         )
         whole, buckets = _NOTHING, []
         for number, *values in rows:
@@ -102,9 +106,11 @@ class Aggregates:
         rows = await self._read(
             f"SELECT value, {', '.join(_NAMES)} FROM ("
             f"SELECT toNullable({name}) AS value, {', '.join(_MEASURES)}, {number} AS number"
-            f" FROM {self._source(query)} GROUP BY value)"
+            f" FROM {_SOURCE} GROUP BY value)"
             f" ORDER BY isNaN(number), number DESC, isNull(value), value LIMIT {limit}",
             (nullable(read_text), *_READ_MEASURES),
+            query,
+            (*_MEASURED, name),
         )
         ranked = {value: _measures(measures) for value, *measures in rows}
         if not ranked:
@@ -119,16 +125,18 @@ class Aggregates:
         """Answer ``Store.count_by``."""
         name = column(by)
         rows = await self._read(
-            f"SELECT toNullable({name}) AS value, toInt64(count()) FROM {self._source(query)} GROUP BY value",
+            f"SELECT toNullable({name}) AS value, toInt64(count()) FROM {_SOURCE} GROUP BY value",
             (nullable(read_text), read_int64),
+            query,
+            (name,),
         )
         return dict(rows)
 
     async def measurements(self, query: Query) -> list[Measurement]:
         """Answer ``Store.measurements``."""
-        columns = ", ".join((*DIMENSION_COLUMNS, *NUMBER_COLUMNS))
+        columns = (*DIMENSION_COLUMNS, *NUMBER_COLUMNS)
         rows = await self._read(
-            f"SELECT {columns} FROM {self._source(query)}", (*READ_DIMENSIONS, *READ_NUMBERS)
+            f"SELECT {', '.join(columns)} FROM {_SOURCE}", (*READ_DIMENSIONS, *READ_NUMBERS), query, columns
         )
         known: dict[tuple[Any, ...], Dimensions] = {}
         found = []
@@ -152,8 +160,10 @@ class Aggregates:
             f"SELECT toNullable({name}) AS value, toInt64(intDiv(round_id, {bucket_s}) - {first}) AS bucket,"
             f" quantileExactIf({_MEDIAN})(assumeNotNull(latency_ms), isNotNull(latency_ms)),"
             f" toInt64(count(latency_ms)), toFloat64({_LOST}), toInt64(count(loss_percent))"
-            f" FROM {self._source(query)} AND ({_one_of(name, values)}) GROUP BY value, bucket",
+            f" FROM {_SOURCE} AND ({_one_of(name, values)}) GROUP BY value, bucket",
             (nullable(read_text), read_int64, read_float64, read_int64, read_float64, read_int64),
+            query,
+            (*_MEASURED, name),
         )
         for value, bucket, median_ms, measured, lost, loss_known in rows:
             trend, losses = trends[value]
@@ -161,12 +171,20 @@ class Aggregates:
             losses[bucket] = lost / loss_known if loss_known else None
         return list(trends.values())
 
-    def _source(self, query: Query) -> str:
-        return f"{self._names.table(KINDS[query.kind].table)} FINAL WHERE {admitted(query)}"
-
-    async def _read(self, sql: str, columns: Sequence[Read]) -> Iterable[tuple[Any, ...]]:
-        answer = await self._client.execute(f"{sql} FORMAT RowBinary", timeout_s=LONG_TIMEOUT_S)
+    async def _read(
+        self, sql: str, columns: Sequence[Read], query: Query, named: Sequence[str]
+    ) -> Iterable[tuple[Any, ...]]:
+        """Ask with settled days read as they are; all with ``FINAL`` if one of them changed meanwhile."""
+        settled = await self._settled.parts(query)
+        answer = await self._ask(sql, self._settled.source(query, settled, named))
+        if settled and await self._settled.parts(query) != settled:
+            answer = await self._ask(sql, self._settled.source(query, {}, named))
         return read_rows(answer, columns)
+
+    async def _ask(self, sql: str, source: str) -> bytes:
+        return await self._client.execute(
+            f"{sql.replace(_SOURCE, source)} FORMAT RowBinary", timeout_s=LONG_TIMEOUT_S
+        )
 
 
 def _one_of(name: str, values: Iterable[str | None]) -> str:

@@ -114,7 +114,7 @@ class Removal:
         Raises:
             StoreUnavailableError: it did not within half an hour.
         """
-        tables = [f"{kind.table}{'' if self._names.cluster is None else '_local'}" for kind in KINDS.values()]
+        tables = [self._names.plain_rows(kind.table) for kind in KINDS.values()]
         unused = (
             f"SELECT count() FROM {self._system('parts')}"
             f" WHERE NOT active AND database = '{self._names.plain_database}' AND table IN ({texts(tables)})"
@@ -182,7 +182,7 @@ class Removal:
             f"ALTER TABLE {self._names.rows(table)} {self._names.on_cluster} DELETE WHERE {condition}",
             timeout_s=LONG_TIMEOUT_S,
         )
-        rows = f"{table}{'' if self._names.cluster is None else '_local'}"
+        rows = self._names.plain_rows(table)
         waiting = (
             f"SELECT count() FROM {self._system('mutations')}"
             f" WHERE NOT is_done AND database = '{self._names.plain_database}' AND table = '{rows}'"

@@ -84,7 +84,11 @@ class Names:
 
     def rows(self, name: str) -> str:
         """What holds the rows."""
-        return self.table(name if self.cluster is None else f"{name}_local")
+        return self.table(self.plain_rows(name))
+
+    def plain_rows(self, name: str) -> str:
+        """What ClickHouse's own tables call it."""
+        return name if self.cluster is None else f"{name}_local"
 
     def replacing(self, name: str, *, everywhere: bool = False) -> str:
         """An engine that keeps of rows with one key the one with the highest version, or the last."""
