@@ -112,6 +112,8 @@ async def _charts(
         query = Query(kind=USER_SESSIONS, aid=dashboard.AID, first_round=first, last_round=last_round)
         asked = dashboard.questions(query, bucket_s)
         for side in sides:
+            # What the server's job does as records come.
+            await side.store.prepare(USER_SESSIONS, dashboard.AID, first, last_round)
             times = []
             for number in range(arguments.rounds + 1):
                 await side.store.add(USER_SESSIONS, dashboard.added(last_round, number)[:1])
