@@ -177,12 +177,15 @@ async def test_wrong_credentials_are_told_without_them(clickhouse: ClickHouseSer
 async def test_tables_are_made_once_and_only_when_told(clickhouse: ClickHouseServer, opened: Open) -> None:
     """A store without tables says how to make them; made again they stay as they are."""
     url = clickhouse.new_url()
+    late = opened(url)
     with pytest.raises(ConfigError, match="admin store init"):
-        await opened(url).check()
+        await late.check()
+    # An agent that is told that its upload is wrong drops it; it is not.
+    with pytest.raises(StoreUnavailableError):
+        await late.add(NETWORK_SESSIONS, [sample_record(random.Random(5))])
     address = parse(url.partition(":")[2])
     assert await prepare_tables(address, FakeClock()) == ["records"]
-    store = opened(url)
-    await store.add(NETWORK_SESSIONS, [sample_record(random.Random(5))])
+    assert await late.add(NETWORK_SESSIONS, [sample_record(random.Random(5))]) == Added(1, 0)
     assert await prepare_tables(address, FakeClock()) == []
     status, sizes = await look_at_tables(address, FakeClock())
     assert (status.version, status.known, status.is_usable) == (1, 1, True)

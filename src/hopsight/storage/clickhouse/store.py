@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+import structlog
+
 from hopsight.clock import Clock
 from hopsight.errors import ConfigError, StoreUnavailableError
 from hopsight.model.aggregates import Group, GroupOrder, Measurement, Summary
@@ -29,6 +31,8 @@ from hopsight.storage.clickhouse.writer import Writer
 from hopsight.storage.store import Added, Erased, Stretch, digest_of
 
 ERASE_ROUNDS: Final = 5
+
+_log = structlog.get_logger(__name__)
 
 
 class ClickHouseStore:
@@ -57,7 +61,7 @@ class ClickHouseStore:
 
     async def check(self) -> None:
         """See once that the tables are there and of a version that this program may use."""
-        await self._open()
+        await self._look()
 
     async def add(self, kind: str, records: Sequence[Record]) -> Added:
         """Keep records: on return all of them are on a quorum of replicas."""
@@ -192,6 +196,14 @@ class ClickHouseStore:
         await self._client.close()
 
     async def _open(self) -> Writer:
+        """The writer, once tables were looked at; wrong ones are no fault of who waits for an answer."""
+        try:
+            return await self._look()
+        except ConfigError as error:
+            _log.error("the store cannot be used", reason=str(error))
+            raise StoreUnavailableError("The store cannot be used: see the server's log") from None
+
+    async def _look(self) -> Writer:
         if self._closed:
             raise StoreUnavailableError("The store is closed")
         if self._writer is None:
