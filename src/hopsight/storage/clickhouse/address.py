@@ -2,7 +2,7 @@
 
 import re
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
@@ -15,6 +15,7 @@ HTTP_PORT: Final = 8123
 HTTPS_PORT: Final = 8443
 MAX_MERGE_MS: Final = 10_000
 
+_PARTS: Final = re.compile(r"//(?P<netloc>[^/?#]*)(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]+\]", re.ASCII)
@@ -56,24 +57,24 @@ def parse(rest: str) -> Address:
     Raises:
         ConfigError: it is no such address; says which part.
     """
-    try:
-        split = urlsplit(f"clickhouse:{rest}")
-    except ValueError:
-        raise _wrong("(not shown)") from None
-    options = dict(parse_qsl(split.query, keep_blank_values=True))
+    # Not `urlsplit`: some versions of it refuse brackets behind a comma.
+    split = _PARTS.fullmatch(rest)
+    if split is None:
+        raise _wrong("(not shown)")
+    options = dict(parse_qsl(split["query"] or "", keep_blank_values=True))
     if unknown := sorted(options.keys() - _OPTIONS):
         raise ConfigError("store", f"?{unknown[0]}", f"options {', '.join(sorted(_OPTIONS))}")
-    database = split.path.removeprefix("/")
+    database = split["path"] or ""
     if not _NAME.fullmatch(database):
         raise _wrong(f"database {database!r}")
     cluster = options.get("cluster")
     if cluster is not None and not _CLUSTER.fullmatch(cluster):
         raise _wrong(f"cluster {cluster!r}")
     tls = _flag(options.get("tls", "false"))
-    credentials, _, _ = split.netloc.rpartition("@")
+    credentials, _, hosts = split["netloc"].rpartition("@")
     user, _, password = credentials.partition(":")
     return Address(
-        hosts=_hosts(split, tls=tls),
+        hosts=_hosts(hosts, tls=tls),
         tls=tls,
         user=unquote(user) or "default",
         password=unquote(password),
@@ -84,9 +85,9 @@ def parse(rest: str) -> Address:
     )
 
 
-def _hosts(split: SplitResult, *, tls: bool) -> tuple[str, ...]:
+def _hosts(hosts: str, *, tls: bool) -> tuple[str, ...]:
     found = []
-    for each in split.netloc.rpartition("@")[2].split(","):
+    for each in hosts.split(","):
         host, port = (each, "") if each.endswith("]") or ":" not in each else each.rsplit(":", 1)
         if not _HOST.fullmatch(host):
             raise _wrong(f"host {host!r}")
