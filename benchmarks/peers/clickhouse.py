@@ -41,7 +41,7 @@ def clickhouse_server(arguments: argparse.Namespace) -> Iterator[tuple[str, list
     with Server(
         ["clickhouse-server", f"--config-file={home}/config.xml"], http, "/ping", core=arguments.core
     ):
-        yield f"clickhouse://default:@{HOST}:{http}/bench", _client(tcp)
+        yield f"clickhouse://default:@{HOST}:{http}/bench?merge_ms=0", _client(tcp)
 
 
 def _client(port: int) -> list[str]:

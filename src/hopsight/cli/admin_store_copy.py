@@ -83,6 +83,9 @@ async def _opened(url: str, data: Path) -> "AsyncIterator[Store]":
         raise ConfigError("store", url, f"{ACCEPTED}; but what is in memory: ends with this command")
     if file is not None and not file.parent.is_dir():
         raise ConfigError("store", file, "a file in a directory that exists")
+    if url.startswith("clickhouse:") and "merge_ms=" not in url:
+        # Pauses between inserts are for many small uploads: here nobody else would fill them.
+        url += f"{'&' if '?' in url else '?'}merge_ms=0"
     store = open_store(url, data, SystemClock())
     try:
         await store.check()
