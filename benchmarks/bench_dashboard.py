@@ -16,7 +16,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -189,18 +189,22 @@ def _peer(path: Path, query: Query, ranks: list[Group]) -> float:
 async def fill(path: Path, sessions: int, seed: int) -> None:
     """Make a store of a week."""
     progress(f"adding {sessions:,} sessions ...")
+    async with _opened(path) as store:
+        for batch in a_week(sessions, seed, BATCH):
+            await store.add(USER_SESSIONS, batch)
+
+
+def a_week(sessions: int, seed: int, batch: int) -> Iterator[list[Record]]:
+    """Sessions of a week, evenly spread, oldest first; the same ones for the same seed."""
     rng = random.Random(seed)
     rounds = DAYS * DAY_S // ROUND_S
     combinations = [_dimensions(rng, agent, site) for agent in range(AGENTS) for site in range(SITES)]
     body = rng.randbytes(BODY_BYTES)
-    async with _opened(path) as store:
-        batch: list[Record] = []
-        for number in range(sessions):
-            round_id = FIRST_ROUND + number * rounds // sessions * ROUND_S
-            batch.append(_record(rng, round_id, rng.choice(combinations), body))
-            if len(batch) == BATCH or number == sessions - 1:
-                await store.add(USER_SESSIONS, batch)
-                batch = []
+    for begin in range(0, sessions, batch):
+        yield [
+            _record(rng, FIRST_ROUND + number * rounds // sessions * ROUND_S, rng.choice(combinations), body)
+            for number in range(begin, min(begin + batch, sessions))
+        ]
 
 
 def added(round_id: int, number: int) -> list[Record]:

@@ -17,11 +17,14 @@ PANELS: Final = (
     ("overview, 7 d, beside ingest", "overview of a week, ms", 10_000.0),
 )
 SIDES: Final = (("embedded", "#2a78d6"), ("ClickHouse", "#c96f16"))
-WIDTH: Final = 240
-HEIGHT: Final = 230
-TOP: Final = 54
-BASE: Final = 190
-BAR: Final = 30
+COLUMNS: Final = 2
+WIDTH: Final = 400
+HEIGHT: Final = 210
+LEGEND: Final = 30
+TOP: Final = 30
+BASE: Final = 175
+BAR: Final = 40
+GROUP: Final = 124
 
 
 class Found(NamedTuple):
@@ -40,38 +43,42 @@ def main(paths: list[str]) -> str:
         f'<text x="{32 + 110 * number}" y="20">{name}</text>'
         for number, (name, colour) in enumerate(SIDES)
     )
-    width = WIDTH * len(PANELS)
+    width, height = WIDTH * COLUMNS, LEGEND + HEIGHT * (len(PANELS) // COLUMNS)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {HEIGHT}" role="img"'
-        ' font-family="sans-serif" font-size="12">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
+        ' font-family="sans-serif" font-size="13">'
         "<title>Embedded store and ClickHouse, side by side</title>"
-        f'<rect width="{width}" height="{HEIGHT}" fill="#ffffff"/>'
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
         f'<g fill="#222222">{legend}{panels}</g></svg>\n'
     )
 
 
 def _panel(number: int, panel: tuple[str, str, float], runs: list[Found]) -> str:
+    """One figure: a group of bars for each size."""
     series, title, most = panel
-    left = number * WIDTH + 14
+    left, top = 14 + WIDTH * (number % COLUMNS), LEGEND + HEIGHT * (number // COLUMNS)
+    base = top + BASE
     drawn = [
-        f'<text x="{left}" y="{TOP - 12}" font-weight="bold">{title}</text>',
-        f'<line x1="{left}" y1="{BASE}" x2="{left + WIDTH - 28}" y2="{BASE}" stroke="#888888"/>',
+        f'<text x="{left}" y="{top + 14}" font-weight="bold">{title}</text>',
+        f'<line x1="{left}" y1="{base}" x2="{left + WIDTH - 28}" y2="{base}" stroke="#888888"/>',
     ]
     for place, run in enumerate(runs):
-        at = left + 8 + place * (2 * BAR + 44)
+        at = left + 12 + place * GROUP
         for side, (name, colour) in enumerate(SIDES):
             value = run.medians[f"{name}: {series}"]
-            height = max(2.0, (BASE - TOP - 14) * math.log10(max(value, 1.0)) / math.log10(most))
-            x = at + side * (BAR + 8)
-            drawn.append(
-                f'<rect x="{x}" y="{BASE - height:.1f}" width="{BAR}" height="{height:.1f}" fill="{colour}"/>'
-            )
-            drawn.append(
-                f'<text x="{x + BAR / 2}" y="{BASE - height - 4:.1f}" text-anchor="middle" font-size="11">'
-                f"{_short(value)}</text>"
-            )
-        drawn.append(f'<text x="{at + BAR + 4}" y="{BASE + 18}" text-anchor="middle">{run.sessions}</text>')
+            drawn.append(_bar(at + side * (BAR + 8), base, value, most, colour))
+        drawn.append(f'<text x="{at + BAR + 4}" y="{base + 18}" text-anchor="middle">{run.sessions}</text>')
     return "".join(drawn)
+
+
+def _bar(x: float, base: float, value: float, most: float, colour: str) -> str:
+    """One bar with its figure above it."""
+    height = max(2.0, (BASE - TOP - 14) * math.log10(max(value, 1.0)) / math.log10(most))
+    return (
+        f'<rect x="{x}" y="{base - height:.1f}" width="{BAR}" height="{height:.1f}" fill="{colour}"/>'
+        f'<text x="{x + BAR / 2}" y="{base - height - 4:.1f}" text-anchor="middle" font-size="12">'
+        f"{_short(value)}</text>"
+    )
 
 
 def _read(path: Path) -> Found:
