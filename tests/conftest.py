@@ -10,6 +10,7 @@ from hypothesis import Phase, settings
 from pytest_socket import socket_allow_hosts
 
 if TYPE_CHECKING:
+    from tests.clickhouse import ClickHouseServer
     from tests.postgresql import PostgresServer
     from tests.redis_server import RedisServer
 
@@ -88,6 +89,22 @@ def postgresql_url(postgresql: "PostgresServer", postgresql_template: str) -> It
     name = postgresql.new_database(postgresql_template)
     yield postgresql.url(name)
     postgresql.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def clickhouse(require: Callable[[bool, str], None]) -> "Iterator[ClickHouseServer]":
+    """Debian's ClickHouse, the same for all tests of a session that ask for one."""
+    from tests.clickhouse import ClickHouseServer, program  # noqa: PLC0415 - late, as above
+
+    found = program()
+    require(found is not None, "ClickHouse is not installed (apt-get install clickhouse-server)")
+    assert found is not None
+    server = ClickHouseServer(found)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Protocol
 
 import pytest
-from tests.clickhouse import ChdbServer, ClickHouseServer, has_chdb, program
+from tests.clickhouse import ChdbServer, has_chdb, program
 from tests.clickhouse_cluster import Cluster, is_installed
 
 from hopsight.storage import open_store
@@ -27,20 +27,6 @@ class Server(Protocol):
     def new_url(self, options: str = ...) -> str:
         """The URL of a database that no one has used."""
         ...
-
-
-@pytest.fixture(scope="session")
-def clickhouse(require: Require) -> Iterator[ClickHouseServer]:
-    """Debian's ClickHouse, the same for all tests of a session that ask for one."""
-    found = program()
-    require(found is not None, "ClickHouse is not installed (apt-get install clickhouse-server)")
-    assert found is not None
-    server = ClickHouseServer(found)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="session")
