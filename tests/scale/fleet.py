@@ -93,6 +93,10 @@ class Fleet:
             answer = await self._client.enrol(key, enrolment)
             self._credentials.append(Credentials(answer.agent_id, enrolment.secret))
 
+    def take_over(self, other: "Fleet") -> None:
+        """Be the agents of another fleet, with the secrets that they have, and not enrol."""
+        self._credentials = list(other._credentials)
+
     async def upload(self, stop: asyncio.Event, every_s: float, *, most: int | None = None) -> None:
         """Upload from all of them, each every so often, until told to stop, or each has sent so many."""
         rng = random.Random(self._seed)

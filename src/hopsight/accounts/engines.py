@@ -45,6 +45,16 @@ def create(url: str | None, data: Path) -> Engine:
     return _postgresql(parsed)
 
 
+def database_file(url: str | None, data: Path) -> Path | None:
+    """The file that ``create`` would open or make; None: it is on a server.
+
+    Raises:
+        ConfigError: as ``create`` does.
+    """
+    parsed = _parse(url, data)
+    return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
+
+
 def _parse(url: str | None, data: Path) -> URL:
     """The URL, with the driver that we use. No message repeats it: it may hold a password."""
     if url is None:

@@ -1,6 +1,7 @@
 """``hopsight admin``: who may see what, which agents there are, and what they measure."""
 
 from hopsight.cli import (
+    admin_accounts,
     admin_agents,
     admin_alerts,
     admin_audit,
@@ -33,5 +34,6 @@ app.add_typer(admin_alerts.maintenance, name="maintenance")
 app.add_typer(admin_audit.audit, name="audit")
 admin_store.store.command("copy")(admin_store_copy.copy_records)
 app.add_typer(admin_store.store, name="store")
+app.add_typer(admin_accounts.accounts, name="accounts")
 app.command("export")(admin_privacy.export_person)
 app.command("erase")(admin_privacy.erase_person)
