@@ -1,5 +1,7 @@
 """Accounts on PostgreSQL: several servers, a server that goes and comes, and what has to be as on SQLite."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -288,3 +290,45 @@ def test_without_its_driver_it_says_what_to_install(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match="postgresql"):
         Accounts.open(postgresql_url, data, clock)
+
+
+def test_a_server_that_stands_still_is_waited_for_only_so_long(
+    postgresql: PostgresServer,
+    postgresql_url: str,
+    data: Path,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped in the middle of its work it acknowledges what is sent, and keeps no timeout of its own."""
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 300)
+    monkeypatch.setattr(engines, "PATIENCE_S", 0.2)
+    accounts = Accounts.open(postgresql_url, data, clock)
+    a_user(accounts)
+    stopped = postgresql.pids()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for ask in (accounts.organizations, lambda: accounts.create_organization("Late")):
+            clock.advance(PAUSE_S)
+            with pytest.raises(StoreUnavailableError, match=r"^The accounts database is not available$"):
+                ask()
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    clock.advance(PAUSE_S)
+    assert [each.name for each in accounts.organizations()] == ["One"]
+    accounts.close()
+
+
+def test_a_statement_that_takes_too_long_is_not_taken_for_silence(opened: Accounts) -> None:
+    """PostgreSQL ends it by itself, says so, and the connection stays."""
+    pids = []
+    for sleep_s in (0.0, 5.0, 0.0):
+        try:
+            with opened._database.read() as connection:
+                pids.append(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+                connection.execute(text("SET LOCAL statement_timeout = 100"))
+                connection.execute(text("SELECT pg_sleep(:s)"), {"s": sleep_s})
+        except StoreUnavailableError:
+            assert sleep_s == 5.0
+    assert len(set(pids)) == 1

@@ -22,6 +22,8 @@ MIGRATION_TIMEOUT_MS: Final = 600_000
 CONNECT_TIMEOUT_S: Final = 3
 SILENCE_TIMEOUT_MS: Final = 10_000
 """For so long what was sent may go unacknowledged by PostgreSQL's machine."""
+PATIENCE_S: Final = 2.0
+"""PostgreSQL says within these that a statement took too long; one that does not stands still."""
 POOL_TIMEOUT_S: Final = 10
 WRITERS_LOCK: Final = 0x686F7073
 """The advisory lock that those who write hold: "hops". Locks are of one database, so it is ours alone."""
@@ -145,6 +147,7 @@ def _check_options(engine: Engine) -> None:
 
 
 def _set_timeouts(connection: Any, _record: object) -> None:
+    connection.patience_s = BUSY_TIMEOUT_MS / 1_000 + PATIENCE_S
     with connection.cursor() as cursor:
         cursor.execute(
             f"SET statement_timeout = {BUSY_TIMEOUT_MS}; SET lock_timeout = {BUSY_TIMEOUT_MS}; "
@@ -157,6 +160,9 @@ def _begin_postgresql(connection: Connection) -> None:
     # One writer at a time, as with SQLite: so what it looked up first (a limit, a name that is free) holds
     # until it has written. Those who write are few, and done at once.
     writes = connection.get_execution_options().get("writes", False)
+    longest_ms = MIGRATION_TIMEOUT_MS if writes == "tables" else BUSY_TIMEOUT_MS
+    raw: Any = connection.connection.driver_connection
+    raw.patience_s = longest_ms / 1_000 + PATIENCE_S
     if writes == "tables":
         connection.exec_driver_sql(
             f"SET LOCAL statement_timeout = {MIGRATION_TIMEOUT_MS}; "

@@ -40,3 +40,9 @@ class PostgresqlDialect(PGDialect_psycopg):
     # Numbers are sent as wide as they are, and not cast to 32 bits.
     colspecs = PGDialect_psycopg.colspecs | {Integer: Integer}
     ddl_compiler = _Tables
+
+    def connect(self, *words: Any, **options: Any) -> Any:
+        """A connection that does not wait for ever."""
+        from hopsight.accounts.bounded_connection import BoundedConnection  # noqa: PLC0415 - an extra's
+
+        return BoundedConnection.connect(*words, **options)
