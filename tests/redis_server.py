@@ -34,6 +34,12 @@ class RedisServer:
         (self.port,) = free_ports(1)
         self.home = Path(tempfile.mkdtemp(prefix="hopsight-redis-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self.tls_port = 0
+
+    @property
+    def tls_url(self) -> str:
+        """The same over TLS, if it was told to speak it on ``tls_port``."""
+        return f"rediss://:{quote(PASSWORD, safe='')}@localhost:{self.tls_port}/3"
 
     @property
     def url(self) -> str:

@@ -1,5 +1,7 @@
 """The URL of a ClickHouse store: every part of it, and that no message repeats its password."""
 
+from pathlib import Path
+
 import pytest
 
 from hopsight.errors import ConfigError
@@ -10,7 +12,8 @@ from hopsight.testing import FakeClock
 
 def test_all_parts_are_read() -> None:
     """Several hosts, escaped credentials, IPv6 and every option."""
-    found = parse("//us%40er:p%3Aw@ch1:9001,[::1]:9002,ch3/db?cluster=main&quorum=2&tls=true&merge_ms=0")
+    options = "cluster=main&quorum=2&tls=true&merge_ms=0&ca_file=/ca.pem"
+    found = parse(f"//us%40er:p%3Aw@ch1:9001,[::1]:9002,ch3/db?{options}")
     assert found == Address(
         hosts=("ch1:9001", "[::1]:9002", "ch3:8443"),
         tls=True,
@@ -20,6 +23,7 @@ def test_all_parts_are_read() -> None:
         cluster="main",
         quorum=2,
         merge_ms=0,
+        ca_file=Path("/ca.pem"),
     )
 
 
@@ -49,6 +53,8 @@ def test_what_is_left_out_is_as_clickhouse_has_it() -> None:
         "//u:SECRET@host/db?quorum=0",
         "//u:SECRET@host/db?tls=yes",
         "//u:SECRET@host/db?merge_ms=-1",
+        "//u:SECRET@host/db?ca_file=/ca.pem",
+        "//u:SECRET@host/db?tls=true&ca_file=",
         "//u:SECRET@host/db?other=1",
         "//u:SECRET@[::1/db",
     ],

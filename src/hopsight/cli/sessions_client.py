@@ -22,6 +22,7 @@ from hopsight.errors import (
 )
 from hopsight.model.dimensions import FILTERS, NETWORK_SESSIONS
 from hopsight.model.times import format_utc
+from hopsight.trust import trusting
 
 RESOURCE: Final = "v6/endpoint-data/user-sessions/network.json"
 POLL_S: Final = 10.0
@@ -86,12 +87,7 @@ def tls_of(fingerprint: str | None, ca: Path | None) -> Tls:
             return aiohttp.Fingerprint(bytes.fromhex(fingerprint.replace(":", "")))
         except ValueError:
             raise ConfigError("fingerprint", fingerprint, "SHA-256 in hex, 64 digits") from None
-    if ca is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError("ca", ca, f"a PEM file of certificates ({error})") from None
+    return True if ca is None else trusting(ca, "ca")
 
 
 class SessionsClient:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from hopsight.config import AgentConfig
 from hopsight.errors import ConfigError
+from hopsight.trust import trusting
 
 PROXY_FORM: Final = "http://[USER:PASSWORD@]HOST[:PORT]"
 _PROXY_PORT: Final = 3_128
@@ -76,7 +77,7 @@ def tls_context(config: AgentConfig, fingerprint: str | None = None) -> ssl.SSLC
         raise ConfigError("client key", config.client_key, "only with a client certificate")
     if config.ca_file is None and config.client_certificate is None:
         return None
-    context = _trusting(config.ca_file)
+    context = trusting(config.ca_file, "CA file")
     if fingerprint is not None:
         # The connection is checked by fingerprint once it is made: whoever signed the certificate.
         context.check_hostname = False
@@ -144,16 +145,6 @@ def _authorization(parts: SplitResult) -> str | None:
         return None
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return "Basic " + b64encode(pair.encode()).decode()
-
-
-def _trusting(ca_file: Path | None) -> ssl.SSLContext:
-    if ca_file is None:
-        return ssl.create_default_context()
-    _check_readable("CA file", ca_file)
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise ConfigError("CA file", ca_file, "PEM certificates") from None
 
 
 def _present(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:

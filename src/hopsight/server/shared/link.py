@@ -21,6 +21,7 @@ from hopsight.errors import ConfigError
 from hopsight.server.shared.address import SETTING, Address
 from hopsight.server.shared.scripts import COUNT_AND_TELL
 from hopsight.server.shared_metrics import SharedMetrics
+from hopsight.trust import trusting
 
 PATIENCE_S: Final = 0.25
 """How long anybody waits for Redis."""
@@ -203,7 +204,11 @@ class Link:
 
 
 def _client(address: Address) -> Redis:
-    options: dict[str, Any] = {} if address.ca_file is None else {"ssl_ca_certs": str(address.ca_file)}
+    options: dict[str, Any] = {}
+    if address.ca_file is not None:
+        # Its client takes the path alone, and says what is wrong with it only when it connects.
+        trusting(address.ca_file, f"{SETTING} ?ca_file")
+        options["ssl_ca_certs"] = str(address.ca_file)
     pool = BlockingConnectionPool(
         connection_class=SSLConnection if address.tls else Connection,
         max_connections=MAX_CONNECTIONS,

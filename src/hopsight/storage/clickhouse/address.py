@@ -1,6 +1,7 @@
 """Where ClickHouse is, out of the URL that an operator writes. No message repeats it: it has a password."""
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
@@ -9,7 +10,8 @@ from msgspec import Struct
 from hopsight.errors import ConfigError
 
 ACCEPTED: Final = (
-    "clickhouse://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/DATABASE[?cluster=NAME&quorum=N&tls=true&merge_ms=N]"
+    "clickhouse://USER:PASSWORD@HOST:PORT[,HOST:PORT...]/DATABASE"
+    "[?cluster=NAME&quorum=N&tls=true&ca_file=PATH&merge_ms=N]"
 )
 HTTP_PORT: Final = 8123
 HTTPS_PORT: Final = 8443
@@ -19,7 +21,7 @@ _PARTS: Final = re.compile(r"//(?P<netloc>[^/?#]*)(?:/(?P<path>[^?#]*))?(?:\?(?P
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 _CLUSTER: Final = re.compile(r"[A-Za-z0-9_.-]{1,63}", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]+\]", re.ASCII)
-_OPTIONS: Final = frozenset({"cluster", "quorum", "tls", "merge_ms"})
+_OPTIONS: Final = frozenset({"cluster", "quorum", "tls", "ca_file", "merge_ms"})
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -28,6 +30,7 @@ class Address(Struct, frozen=True, kw_only=True):
     Args:
         hosts: ``host:port`` of their HTTP interfaces; any of them is asked.
         tls: speak HTTPS.
+        ca_file: PEM of the authorities that certificates may come from; None: the system's.
         user: ClickHouse's.
         password: theirs.
         database: in which our tables are.
@@ -44,6 +47,7 @@ class Address(Struct, frozen=True, kw_only=True):
     cluster: str | None
     quorum: int | None
     merge_ms: int
+    ca_file: Path | None = None
 
     @property
     def scheme(self) -> str:
@@ -76,6 +80,7 @@ def parse(rest: str) -> Address:
     return Address(
         hosts=_hosts(hosts, tls=tls),
         tls=tls,
+        ca_file=_ca_file(options.get("ca_file"), tls=tls),
         user=unquote(user) or "default",
         password=unquote(password),
         database=database,
@@ -101,6 +106,14 @@ def _flag(value: str) -> bool:
     if value.lower() not in known:
         raise ConfigError("store", f"?tls={value}", "true or false")
     return known[value.lower()]
+
+
+def _ca_file(value: str | None, *, tls: bool) -> Path | None:
+    if value is None:
+        return None
+    if not (value and tls):
+        raise ConfigError("store", f"?ca_file={value}", "a file, together with tls=true")
+    return Path(value)
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:

@@ -17,6 +17,7 @@ import structlog
 from hopsight.clock import Clock
 from hopsight.errors import StoreUnavailableError
 from hopsight.storage.clickhouse.address import Address
+from hopsight.trust import trusting
 
 CONNECT_TIMEOUT_S: Final = 3.0
 READ_TIMEOUT_S: Final = 15.0
@@ -62,11 +63,16 @@ class ClickHouseError(StoreUnavailableError):
 
 
 class Client:
-    """Connections to the hosts of an address; made inside an event loop with the first statement."""
+    """Connections to the hosts of an address; made inside an event loop with the first statement.
+
+    Raises:
+        ConfigError: the address names a file of authorities that cannot be used.
+    """
 
     def __init__(self, address: Address, clock: Clock) -> None:
         self._address = address
         self._clock = clock
+        self._tls = trusting(address.ca_file, "store ?ca_file") if address.tls else None
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._aside_until_s: dict[str, float] = {}
@@ -170,8 +176,8 @@ class Client:
             headers = {"X-ClickHouse-User": self._address.user}
             if self._address.password:
                 headers["X-ClickHouse-Key"] = self._address.password
-            self._session = aiohttp.ClientSession(
-                headers=headers,
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
+            connector = aiohttp.TCPConnector(
+                limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S, ssl=self._tls or True
             )
+            self._session = aiohttp.ClientSession(headers=headers, connector=connector)
         return self._session
