@@ -72,29 +72,46 @@ class _Stored(Struct):
     stored: int
 
 
-async def _send_all(url: str, uploads: Sequence[Upload], connections: int) -> None:
+async def _send_all(url: str, uploads: Sequence[Upload], connections: int, *, patient: bool) -> None:
     waiting = iter(uploads)
     connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
         for _ in range(connections):
-            group.create_task(_send(session, url, waiting))
+            group.create_task(_send(session, url, waiting, patient=patient))
 
 
-async def _send(session: aiohttp.ClientSession, url: str, waiting: Iterator[Upload]) -> None:
+async def _send(
+    session: aiohttp.ClientSession, url: str, waiting: Iterator[Upload], *, patient: bool
+) -> None:
     for upload in waiting:
-        async with session.post(url, data=upload.body, headers=upload.headers) as response:
-            answer = await response.read()
-            if response.status >= http.client.BAD_REQUEST:
-                raise SystemExit(f"{url}: {response.status} {answer[:500]!r}")
-            stored = msgspec.json.decode(answer, type=_Stored).stored
-            if stored != upload.records:
-                raise SystemExit(f"{url}: {stored} of {upload.records} records stored: {answer[:500]!r}")
+        while not await _is_taken(session, url, upload, patient=patient):
+            pass
 
 
-def send_all(url: str, uploads: Sequence[Upload], connections: int = CONNECTIONS) -> float:
-    """Send uploads, ``connections`` at a time, each acknowledged in full; answer the seconds it took."""
+async def _is_taken(session: aiohttp.ClientSession, url: str, upload: Upload, *, patient: bool) -> bool:
+    """Send once; False: the server asked to wait, and that was done."""
+    async with session.post(url, data=upload.body, headers=upload.headers) as response:
+        answer = await response.read()
+        if patient and response.status == http.client.SERVICE_UNAVAILABLE:
+            await asyncio.sleep(float(response.headers["Retry-After"]))
+            return False
+        if response.status >= http.client.BAD_REQUEST:
+            raise SystemExit(f"{url}: {response.status} {answer[:500]!r}")
+        stored = msgspec.json.decode(answer, type=_Stored).stored
+        if stored != upload.records:
+            raise SystemExit(f"{url}: {stored} of {upload.records} records stored: {answer[:500]!r}")
+        return True
+
+
+def send_all(
+    url: str, uploads: Sequence[Upload], connections: int = CONNECTIONS, *, patient: bool = False
+) -> float:
+    """Send uploads, ``connections`` at a time, each acknowledged in full; answer the seconds it took.
+
+    ``patient``: who is told that the server is busy waits as long as it says, and sends again, as agents do.
+    """
     began = time.perf_counter()
-    asyncio.run(_send_all(url, uploads, connections))
+    asyncio.run(_send_all(url, uploads, connections, patient=patient))
     return time.perf_counter() - began
 
 

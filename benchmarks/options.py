@@ -38,7 +38,7 @@ def run_alone(bench: Bench, description: str | None) -> None:
 
 def run_all(benches: Iterable[Bench], arguments: argparse.Namespace) -> None:
     """Run benches one after the other, with a core for servers and a folder that is gone afterwards."""
-    arguments.core = split_cores()
+    arguments.core, arguments.load_core = split_cores()
     with tempfile.TemporaryDirectory(prefix="hopsight-bench-") as folder:
         arguments.workspace = Path(folder)
         for bench in benches:

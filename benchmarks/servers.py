@@ -39,14 +39,14 @@ def need(*programs: str) -> None:
         sys.exit(f"missing: {', '.join(missing)}. On Debian: apt-get install {names}")
 
 
-def split_cores() -> int:
-    """Move this process, which loads, to the last core; answer the first one, which is for servers.
+def split_cores() -> tuple[int, int]:
+    """Move this process, which loads, to the last core; answer the first one, which is for servers, and that.
 
     On a machine with one core the two share it, and figures are lower.
     """
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[-1]})
-    return cores[0]
+    return cores[0], cores[-1]
 
 
 def free_port() -> int:
@@ -172,11 +172,11 @@ def make_account(data: Path) -> Account:
     return Account(data=data, aid=aid, token=token, connection=connection)
 
 
-def hopsight_server(data: Path, core: int) -> Server:
-    """Ours, with settings as they come, but for the rate limit."""
+def hopsight_server(data: Path, core: int, *words: str) -> Server:
+    """Ours, with settings as they come, but for the rate limit and those of ``words``."""
     port = free_port()
     command = [HOPSIGHT, "server", "--data", str(data), "--listen", f"{HOST}:{port}"]
-    return Server([*command, "--rate-limit", str(NO_RATE_LIMIT)], port, "/v6/status", core=core)
+    return Server([*command, "--rate-limit", str(NO_RATE_LIMIT), *words], port, "/v6/status", core=core)
 
 
 def ordinary_server(folder: Path, core: int) -> Server:

@@ -23,10 +23,13 @@ _USERS: Final = """<yandex><profiles><default/></profiles><quotas><default/></qu
 
 
 @contextmanager
-def clickhouse_server(arguments: argparse.Namespace) -> Iterator[tuple[str, list[str] | None]]:
+def clickhouse_server(
+    arguments: argparse.Namespace, *, core: int | None = None
+) -> Iterator[tuple[str, list[str] | None]]:
     """The URL of a store, and how to call ClickHouse's own client; the server named in the arguments, or one.
 
-    Of a server that was named the client is called if its port (``--native-port``) was, too.
+    Of a server that was named the client is called if its port (``--native-port``) was, too. One that is
+    started here runs on ``core``, or where the servers do.
     """
     if arguments.clickhouse:
         port = arguments.native_port
@@ -39,7 +42,10 @@ def clickhouse_server(arguments: argparse.Namespace) -> Iterator[tuple[str, list
     (home / "config.xml").write_text(_CONFIG.format(home=home, http=http, tcp=tcp))
     (home / "users.xml").write_text(_USERS)
     with Server(
-        ["clickhouse-server", f"--config-file={home}/config.xml"], http, "/ping", core=arguments.core
+        ["clickhouse-server", f"--config-file={home}/config.xml"],
+        http,
+        "/ping",
+        core=arguments.core if core is None else core,
     ):
         yield f"clickhouse://default:@{HOST}:{http}/bench?merge_ms=0", _client(tcp)
 
