@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text, update
 
 from hopsight.accounts import bootstrap, schema
@@ -72,6 +73,18 @@ def test_what_was_deleted_is_not_made_again(accounts: Accounts, data: Path) -> N
     assert (again.token, again.group_key) == (None, None)
     (data / FILE_NAME).unlink()
     assert accounts.bootstrap("http://127.0.0.1:8480") == again
+
+
+def test_the_first_user_deleted_stays_deleted(accounts: Accounts, data: Path) -> None:
+    """Once there are others, no start brings the first one back; what the file said of it is taken back, too."""
+    made = accounts.bootstrap("http://127.0.0.1:8480")
+    accounts.create_user("ann@example.com", Role.ORG_ADMIN, [made.aid])
+    accounts.delete_user(made.email)
+    again = accounts.bootstrap("http://127.0.0.1:8480")
+    assert again == structs.replace(made, token=None) == read_bootstrap(data)
+    assert [user.email for user in accounts.users()] == ["ann@example.com"]
+    assert again.group_key is not None
+    assert accounts.knows_group_key(again.group_key)
 
 
 def test_a_start_that_did_not_end_is_made_good(accounts: Accounts, data: Path) -> None:

@@ -22,12 +22,13 @@ FIRST_START: Final = Actor(who="first start of the server")
 def bootstrap(connection: Connection, data: Path, url: str, now_s: int) -> Bootstrap:
     """Make the first account if there is none; else say what is left of it.
 
-    What an administrator has deleted since is None, and is never made again. A file without its user is of
-    a start that did not come to its end, or of a database that was removed: it is written anew.
+    What an administrator has deleted since is None, and is never made again: neither is the user, while there
+    are others. A file without any user is of a start that did not come to its end, or of a database that was
+    removed: it is written anew.
     """
     known = read_bootstrap(data)
     uid = users.find_uid(connection, EMAIL)
-    if uid is None:
+    if uid is None and (known is None or not users.listing(connection)):
         return _create(connection, data, url, now_s)
     if known is None:
         login = next(user for user in users.listing(connection) if user.uid == uid)
