@@ -76,7 +76,7 @@ def test_what_was_deleted_is_not_made_again(accounts: Accounts, data: Path) -> N
 
 
 def test_the_first_user_deleted_stays_deleted(accounts: Accounts, data: Path) -> None:
-    """Once there are others, no start brings the first one back; what the file said of it is taken back, too."""
+    """Once there are others, no start brings the first one back; the file no longer names its token."""
     made = accounts.bootstrap("http://127.0.0.1:8480")
     accounts.create_user("ann@example.com", Role.ORG_ADMIN, [made.aid])
     accounts.delete_user(made.email)
