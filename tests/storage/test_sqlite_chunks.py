@@ -324,7 +324,7 @@ def test_pieces_are_forgotten_for_want_of_room() -> None:
 async def test_memory_is_bounded(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """With room for neither chunks nor columns answers are the same."""
     monkeypatch.setattr(sqlite_columns, "CHUNKS_BYTES", 200)
-    monkeypatch.setattr(sqlite_columns, "VIEW_BYTES", 0)
+    monkeypatch.setattr(store._aggregates._columns, "_view_bytes", 0)
     await store.add(USER_SESSIONS, [record(minute, minute) for minute in range(60)])
     for _ in range(2):
         assert await count(store, question(0, 57)) == 58

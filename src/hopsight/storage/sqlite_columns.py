@@ -19,6 +19,7 @@ import numpy as np
 
 from hopsight.errors import StoreUnavailableError
 from hopsight.storage.columns import Columns, Pieces, View
+from hopsight.storage.memory_limit import memory_bytes
 from hopsight.storage.sqlite_chunks import (
     CHUNK_S,
     Chunk,
@@ -34,7 +35,10 @@ from hopsight.storage.sqlite_chunks import (
 CHUNKS_BYTES: Final = 128 << 20
 """Most memory for chunks."""
 VIEW_BYTES: Final = 512 << 20
-"""Most memory for the columns of the ranges that were asked about last."""
+"""Most memory for the columns of the ranges that were asked about last, if the machine has no more ..."""
+VIEW_SHARE: Final = 8
+"""... and this part of what it has, if that is more: without it a range that is too large is read anew for
+every question."""
 SETTLED_S: Final = 120
 """A chunk is left alone until the newest round is so much younger: records still come."""
 FEW_ROWS: Final = 5_000
@@ -83,7 +87,8 @@ class ColumnReader:
         self._size = 0
         self._filled: set[tuple[str, int]] = set()
         self._view: tuple[tuple[Range, int], View] | None = None
-        self._large = Pieces(VIEW_BYTES)
+        self._view_bytes = max(VIEW_BYTES, memory_bytes() // VIEW_SHARE)
+        self._large = Pieces(self._view_bytes)
 
     def prepare(self, asked: Range | None) -> None:
         """Have chunks made of all that is settled in a range; outside of any transaction."""
@@ -134,7 +139,7 @@ class ColumnReader:
         if rest or not pieces:
             pieces.append(_columns(rest))
         view = View(pieces)
-        if sum(piece.size for piece in pieces) <= VIEW_BYTES:
+        if sum(piece.size for piece in pieces) <= self._view_bytes:
             self._view = (asked, self.version()), view
         return view
 
