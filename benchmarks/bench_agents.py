@@ -1,9 +1,9 @@
 """What a server process can take from agents, with the records on ClickHouse and in the embedded store.
 
 Three loads, as agents make them: batches of 500 sessions (who was away catches up), what an agent uploads
-each minute (a few sessions), and its question every few seconds whether there is anything new to measure (304).
-One core for our server, the other for ClickHouse and whoever uploads. A second of the server's own CPU time is
-what sizes a fleet: there ClickHouse has machines of its own.
+each minute (a few sessions), and its question every few seconds whether there is anything new to measure. One
+core for our server, the other for ClickHouse and whoever uploads. What sizes a fleet is a second of the
+server's own CPU time: there ClickHouse has machines of its own.
 """
 
 import argparse

@@ -70,7 +70,7 @@ async def _bench(arguments: argparse.Namespace) -> Result:
             await _pages(sides, last_round, arguments, result)
             await _charts(sides, last_round, arguments, result)
             if client is not None:
-                await _abstraction(clickhouse, client, url, last_round, result)
+                await _abstraction(clickhouse, client, url, (last_round, arguments.sessions), result)
         finally:
             await clickhouse.close()
             await embedded.close()
@@ -123,13 +123,21 @@ async def _charts(
             progress(f"{shown}: {times[-1]:,.0f} ms")
 
 
-async def _abstraction(store: Store, client: list[str], url: str, last_round: int, result: Result) -> None:
-    """One page through the store, and the same statement by ClickHouse's own client."""
+async def _abstraction(
+    store: Store, client: list[str], url: str, filled: tuple[int, int], result: Result
+) -> None:
+    """One page through the store, and the same statement by ClickHouse's own client.
+
+    ``filled``: the newest round, and how many sessions there are. The client is asked for as short a time as
+    holds the page, as the store does once it has learned how long that is.
+    """
+    last_round, sessions = filled
+    page_s = round(1.2 * PAGE_ITEMS * dashboard.DAYS * DAY_S / sessions)
     first = last_round - DAY_S // 2
     database = parse(url.partition(":")[2]).database
     sql = (
         f"SELECT round_id, id, body FROM {database}.user_sessions FINAL"
-        f" WHERE aid = {dashboard.AID} AND round_id BETWEEN {first} AND {first + 600}"
+        f" WHERE aid = {dashboard.AID} AND round_id BETWEEN {first} AND {first + page_s}"
         f" ORDER BY round_id, id LIMIT {PAGE_ITEMS + 1} FORMAT RowBinary"
     )
     query = Query(kind=USER_SESSIONS, aid=dashboard.AID, first_round=first, last_round=last_round)
