@@ -2,8 +2,8 @@
 
 ``statement_timeout`` is kept by PostgreSQL itself, and ``tcp_user_timeout`` by the kernels of both machines.
 A server that stands still (its disk does, or it was stopped) keeps neither, for its kernel acknowledges all
-that is sent. Accounts are asked on the event loop: everything would stand still with it. Imported late, as
-psycopg is an extra.
+that is sent. Accounts are asked on the event loop: everything would stand still with it
+(docs/decisions/0026-a-postgresql-that-is-silent.md). Imported late, as psycopg is an extra.
 """
 
 from typing import Any, Final, TypeVar
