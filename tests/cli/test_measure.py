@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,18 @@ def test_ipv6_is_read_bare_and_in_brackets() -> None:
     )
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started now can be interrupted, also where the tests were started in a shell's background.
+
+    Such a shell has its children ignore interrupts, and they theirs.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_130() -> None:
     """Ctrl-C ends a long measurement at once."""
     with subprocess.Popen(
