@@ -43,7 +43,9 @@ def main() -> None:
     """Fill the store that is named."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
-        "--store", required=True, help="sqlite:FILE, or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE"
+        "--store",
+        required=True,
+        help="sqlite:FILE, or clickhouse://USER:PASSWORD@HOST:PORT/DATABASE?merge_ms=0",
     )
     options.add_argument("--sessions", type=int, required=True, help="how many")
     options.add_argument("--seed", type=int, default=1, help="of the data (default: 1)")

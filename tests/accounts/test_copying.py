@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Float, Integer, LargeBinary, Table, func, insert
 from hopsight.accounts.accounts import Accounts
 from hopsight.accounts.copying import BATCH_ROWS, TABLES, CopiedTable, copy_accounts
 from hopsight.accounts.database import Database
-from hopsight.errors import ConflictError
+from hopsight.errors import ConflictError, StoreUnavailableError
 from hopsight.model.accounts import Role
 from hopsight.testing import FakeClock
 
@@ -194,3 +194,21 @@ def test_broken_off_there_is_nothing(urls: tuple[str, str], data: Path, clock: F
     copied(urls, data, clock)
     with opened(urls[1], data, clock) as target:
         assert everything(target) == expected
+
+
+def test_a_target_that_keeps_something_else_is_found_out(
+    data: Path, clock: FakeClock, tmp_path: Path
+) -> None:
+    """What was written is read back: a row that is not as it was given undoes all of it."""
+    urls = (f"sqlite:///{tmp_path}/source.db", f"sqlite:///{tmp_path}/target.db")
+    with opened(urls[0], data, clock) as source:
+        fill(source)
+    with opened(urls[1], data, clock) as target, target.write() as connection:
+        change = "UPDATE tokens SET created_s = created_s + 1 WHERE token_id = new.token_id"
+        connection.exec_driver_sql(f"CREATE TRIGGER spoil AFTER INSERT ON tokens BEGIN {change}; END")
+
+    with pytest.raises(StoreUnavailableError, match="did not keep tokens"):
+        copied(urls, data, clock)
+
+    with opened(urls[1], data, clock) as target:
+        assert not any(everything(target).values())

@@ -4,8 +4,7 @@ IDs and secrets' digests stay as they are, so agents, tokens and records go on b
 ID that was given once is not given again there either.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -73,39 +72,27 @@ def _count(connection: Connection, table: Table) -> int:
 
 
 def _copy_table(source: Connection, target: Connection, table: Table, progress: Progress) -> CopiedTable:
-    digest, done = hashlib.sha256(), 0
-    for rows in _batches(source, table):
+    """Batch by batch, by primary key: the connections of neither kind hold back what was read."""
+    done, after = 0, None
+    while rows := _batch(source, table, after):
         target.execute(insert(table), [dict(row._mapping) for row in rows])  # noqa: SLF001 - its public name
-        _add_to(digest, rows)
+        if _batch(target, table, after) != rows:
+            reason = f"The target did not keep {table.name} as it was given: nothing was copied"
+            raise StoreUnavailableError(reason)
+        after = tuple(rows[-1]._mapping[column] for column in table.primary_key)  # noqa: SLF001 - likewise
         done += len(rows)
         progress(table.name, done)
     if table.dialect_options["sqlite"]["autoincrement"]:
         _set_last_id(target, table, _last_id(source, table))
-    kept = hashlib.sha256()
-    for rows in _batches(target, table):
-        _add_to(kept, rows)
-    if kept.digest() != digest.digest():
-        raise StoreUnavailableError(
-            f"The target did not keep {table.name} as it was given: nothing was copied"
-        )
     # A name of SQLAlchemy's own kind of text.
     return CopiedTable(table=str(table.name), rows=done)
 
 
-def _batches(connection: Connection, table: Table) -> Iterator[Sequence[Row[Any]]]:
-    """All rows by primary key, so many at a time: the connections of neither kind hold back what was read."""
+def _batch(connection: Connection, table: Table, after: tuple[Any, ...] | None) -> Sequence[Row[Any]]:
+    """The next rows behind a key."""
     key = tuple(table.primary_key)
     wanted = select(table).order_by(*key).limit(BATCH_ROWS)
-    rows = connection.execute(wanted).all()
-    while rows:
-        yield rows
-        last = tuple(rows[-1]._mapping[column] for column in key)  # noqa: SLF001 - its public name
-        rows = connection.execute(wanted.where(tuple_(*key) > last)).all()
-
-
-def _add_to(digest: "hashlib._Hash", rows: Sequence[Row[Any]]) -> None:
-    for row in rows:
-        digest.update(repr(tuple(row)).encode())
+    return connection.execute(wanted if after is None else wanted.where(tuple_(*key) > after)).all()
 
 
 def _last_id(connection: Connection, table: Table) -> int:
